@@ -1,0 +1,1 @@
+"""The core of Plimsoll: pure. No network, no clock, no environment; time, randomness and storage are handed in."""

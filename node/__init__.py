@@ -1,0 +1,1 @@
+"""One lender's running node: services, gossip, the book, the custodian."""
