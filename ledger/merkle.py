@@ -157,16 +157,16 @@ def consistency_path(old_size: int, new_size: int, node: NodeReader) -> tuple[by
     return tuple(reversed(path))
 
 
-def inclusion_path_length(index: int, size: int) -> int:
-    """How many hashes the inclusion path of this leaf has. Raises InvalidInput."""
+def check_inclusion_path(index: int, size: int, path: Sequence[bytes]) -> None:
+    """Refuses what cannot be an inclusion path for this index and size, whatever the hashes. Raises InvalidInput."""
     _check_index(index, size)
     inner = (index ^ (size - 1)).bit_length()
-    return inner + (index >> inner).bit_count()
+    _check_path(path, inner + (index >> inner).bit_count())
 
 
 def root_from_inclusion(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
     """The root that `path` (leaf's sibling first) leads to. Raises InvalidInput for a path of the wrong shape."""
-    _check_path(path, inclusion_path_length(index, size))
+    check_inclusion_path(index, size, path)
     _check_hash(leaf_hash, "leaf_hash")
     inner = (index ^ (size - 1)).bit_length()  # levels below the one where this leaf's way joins the right edge
     return _climb_edge(_climb(leaf_hash, index, path[:inner]), path[inner:])
