@@ -16,7 +16,7 @@ MAX_ACCOUNTS = 1023  # of one lender
 TALLY_LOW_LIMIT = 1 << 22  # 63 lenders in class pass, 63 times 1,023 accounts above them
 CLASSES = 5  # pass, special-mention, substandard, doubtful, loss
 TALLY_HIGH_DIGITS = CLASSES - 1
-BAND_DIGITS = 6
+BAND_DIGITS = MAX_DIGITS = 6
 OVERDUE_BAND_DIGITS = 5
 
 

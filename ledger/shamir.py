@@ -1,7 +1,7 @@
-"""Shamir shares over the scalars of ristretto255, with Feldman's commitments (design, section 5).
+"""Shamir shares over the scalars of ristretto255, with commitments (design, section 5).
 
-A polynomial of degree t - 1 is t coefficients, constant term first; custodian j = 1..n holds its value at j. Commitments
-are the coefficients times G, from which everybody can compute every custodian's public share.
+A polynomial of degree t - 1 is t coefficients, constant term first; custodian j = 1..n holds its value at j. Feldman's
+commitments are the coefficients times G, out of which everybody can compute every custodian's public share.
 """
 
 from __future__ import annotations
