@@ -129,3 +129,53 @@ class SealedPosition(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealedPosition: _TypeAlias = SealedPosition  # noqa: Y015
+
+@_typing.final
+class BookRecord(_message.Message):
+    """What the book holds of one borrower."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROWER_FIELD_NUMBER: _builtins.int
+    PSEUDONYM_KEY_FIELD_NUMBER: _builtins.int
+    LOANS_FIELD_NUMBER: _builtins.int
+    PUBLISHED_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    AMOUNTS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    borrower: _builtins.str
+    """Canonical identity of the borrower."""
+    pseudonym_key: _builtins.bytes
+    """64 bytes: the borrower's pseudonym key."""
+    published: _builtins.int
+    """How many positions were published; the next one's number."""
+    closed: _builtins.bool
+    """Whether the last one published says that no loan is open."""
+    as_of: _builtins.int
+    """Its as_of, in days since 1970-01-01."""
+    @_builtins.property
+    def loans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Loan]:
+        """Every loan reported, in ascending order of loan_id; closed ones too, so that a stale row does not reopen one."""
+
+    @_builtins.property
+    def amounts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The seven plaintexts of the last one published, in field order; empty where closed or none."""
+
+    def __init__(
+        self,
+        *,
+        borrower: _builtins.str = ...,
+        pseudonym_key: _builtins.bytes = ...,
+        loans: _abc.Iterable[Global___Loan] | None = ...,
+        published: _builtins.int = ...,
+        closed: _builtins.bool = ...,
+        amounts: _abc.Iterable[_builtins.int] | None = ...,
+        as_of: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "as_of", b"as_of", "borrower", b"borrower", "closed", b"closed", "loans", b"loans", "pseudonym_key", b"pseudonym_key", "published", b"published"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookRecord: _TypeAlias = BookRecord  # noqa: Y015
