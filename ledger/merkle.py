@@ -192,10 +192,11 @@ def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: 
     _check_hash(old_root, "old_root")
     _check_hash(new_root, "new_root")
     _check_path(path, _consistency_path_length(old_size, new_size))
-    if old_size == 0 or old_size == new_size:
-        known, expected = (old_root, EMPTY_ROOT) if old_size == 0 else (new_root, old_root)
-        if not compare_digest(known, expected):
-            raise Unverified("ROOT_MISMATCH", "two different roots for one size", "old_root")
+    if old_size == 0 and not compare_digest(old_root, EMPTY_ROOT):
+        raise Unverified("ROOT_MISMATCH", "not the root of no entries", "old_root")
+    if old_size == new_size and not compare_digest(old_root, new_root):
+        raise Unverified("ROOT_MISMATCH", "two different roots for one size", "new_root")
+    if old_size in (0, new_size):
         return
     old, new = _roots_from_consistency(old_size, old_root, new_size, path)
     if not (compare_digest(old, old_root) and compare_digest(new, new_root)):
