@@ -1,0 +1,58 @@
+"""Refusals on the wire (design section 8): google.rpc.Status with an ErrorInfo and, for a field, a BadRequest."""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from ledger import errors
+from ledger.errors import PlimsollError
+
+DOMAIN = "plimsoll"
+TRAILER = "grpc-status-details-bin"
+
+_KINDS: dict[str, type[PlimsollError]] = {
+    kind.grpc_status: kind
+    for kind in (
+        errors.InvalidInput,
+        errors.Refused,
+        errors.NotFound,
+        errors.Unavailable,
+        errors.Unready,
+        errors.Exhausted,
+        errors.Unverified,
+    )
+}
+
+
+def to_status(error: PlimsollError) -> status_pb2.Status:
+    """The error as a status: its kind as code, its reason in ErrorInfo, its path in BadRequest."""
+    code = code_pb2.Code.Value(error.grpc_status)
+    status = status_pb2.Status(code=code, message=error.message)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
+    status.details.add().Pack(info)
+    if error.path:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.path, description=error.message)
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    return status
+
+
+def from_status(raw: bytes | None, code_name: str, message: str) -> PlimsollError:
+    """The error behind a failed call: from its status details where they are ours, else from code and message."""
+    status = _parse(raw)
+    kind = _KINDS.get(code_name, PlimsollError)
+    reason, path = code_name, ""
+    for detail in status.details:
+        info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
+            reason = info.reason
+        elif detail.Is(request.DESCRIPTOR) and detail.Unpack(request) and request.field_violations:
+            path = request.field_violations[0].field
+    return kind(reason, message, path)
+
+
+def _parse(raw: bytes | None) -> status_pb2.Status:
+    try:
+        return status_pb2.Status.FromString(raw or b"")
+    except DecodeError:  # a server that is not ours: code and message still say what happened
+        return status_pb2.Status()

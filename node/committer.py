@@ -1,0 +1,63 @@
+"""Group commit (design section 4): what is appended at about the same time shares one synced write and one head."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
+from ledger.chain import OwnLog
+
+#: Entries in one commit; a longer batch is a commit of its own. Bounds the time that others wait for it.
+MAX_COMMIT = 1000
+
+
+class Committer:
+    """The one way to append to this member's own log. Entries handed in together stay consecutive and in order."""
+
+    def __init__(self, log: OwnLog, executor: Executor) -> None:
+        self._log = log
+        self._executor = executor
+        self._waiting: deque[tuple[Sequence[bytes], asyncio.Future[int]]] = deque()
+        self._running: asyncio.Task[None] | None = None
+
+    async def append(self, entries: Sequence[bytes]) -> int:
+        """Index of the first of `entries` (serialized, checked by the log). When it returns they are durable."""
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entries, done))
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._drain())
+        return await asyncio.shield(done)
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            group = self._take()
+            joined = [entry for entries, _ in group for entry in entries]
+            try:
+                index = await loop.run_in_executor(self._executor, self._log.append, joined)
+            except Exception as error:  # noqa: BLE001 -- handed to everybody who waits, whatever it is
+                for _, done in group:
+                    _settle(done, error)
+                continue
+            for entries, done in group:
+                _settle(done, index)
+                index += len(entries)
+
+    def _take(self) -> list[tuple[Sequence[bytes], asyncio.Future[int]]]:
+        group = [self._waiting.popleft()]
+        size = len(group[0][0])
+        while self._waiting and size + len(self._waiting[0][0]) <= MAX_COMMIT:
+            group.append(self._waiting.popleft())
+            size += len(group[-1][0])
+        return group
+
+
+def _settle(done: asyncio.Future[int], outcome: int | Exception) -> None:
+    if done.cancelled():  # the caller has gone; what it appended stays
+        return
+    if isinstance(outcome, Exception):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)

@@ -1,0 +1,201 @@
+"""Gossip (design section 3): push of what is new, anti-entropy for what was missed, catch-up of who was away.
+
+Push: one task per peer sends it this node's own log as it grows, and a log that a query made us relay. Anti-entropy: one
+task per peer compares heads every few seconds and pulls what is missing here, pushes what is missing there. Everything
+is verified before it is stored, a block at a time, so memory is bounded by one block. A peer or log that cannot be
+reconciled backs off by itself and holds up nobody else (design section 11, Fabric).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import structlog
+from ledger.block import blocks_from
+from ledger.chain import Chain
+from ledger.checkpoint import parse_head_text
+from ledger.errors import PlimsollError, Unavailable, Unverified
+from ledger.note import parse_note
+from plimsoll.v1 import peer_pb2
+
+from node.arrivals import Arrivals
+from node.links import Link
+
+log = structlog.get_logger()
+
+CALL_TIMEOUT = 10.0
+BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
+
+
+@dataclass
+class _Peer:
+    """What is known of one peer's replicas, and what is to be sent to it."""
+
+    link: Link
+    sizes: dict[str, int] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    backoff: dict[str, tuple[float, float]] = field(default_factory=dict)  # origin: (not before, last delay)
+
+
+class Gossip:
+    """Keeps this node's replicas and its peers' in step. Runs until cancelled."""
+
+    def __init__(
+        self, chain: Chain, member: str, links: Iterable[Link], arrivals: Arrivals, executor: Executor, interval: float
+    ) -> None:
+        self._chain = chain
+        self._own = chain.log(member).origin
+        self._peers = {link.member: _Peer(link) for link in links}
+        self._arrivals = arrivals
+        self._executor = executor
+        self._interval = interval
+        self._locks: dict[str, asyncio.Lock] = {}
+        #: By origin: why nothing more is taken of that log.
+        self.problems: dict[str, str] = {}
+        #: By origin: the largest size any peer told of.
+        self.known_sizes: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """All tasks of the gossip."""
+        async with asyncio.TaskGroup() as group:
+            for peer in self._peers.values():
+                group.create_task(self._push_loop(peer))
+                group.create_task(self._compare_loop(peer))
+
+    def grown(self, origin: str) -> None:
+        """This node's own log, or one that must be passed on, has new entries."""
+        for peer in self._peers.values():
+            if self._author(origin) != peer.link.member:
+                peer.dirty.add(origin)
+                peer.wake.set()
+
+    async def take(self, block: peer_pb2.Block) -> int:
+        """Verifies and stores a block; the replica's size then. Durable when it returns.
+
+        Raises InvalidInput or Unverified for a bad block. One that starts beyond what is held stores nothing.
+        """
+        replica = self._chain.log_by_origin(block.origin)
+        if block.start > replica.size:
+            return replica.size
+        lock = self._locks.setdefault(block.origin, asyncio.Lock())
+        async with lock:
+            loop = asyncio.get_running_loop()
+            try:
+                size = await loop.run_in_executor(self._executor, self._chain.replica(block.origin).apply, block)
+            except Unverified as error:
+                self._suspect(block.origin, error)
+                raise
+        self._arrivals.note(replica.member, size, time.monotonic())
+        return size
+
+    async def fetch(self, member: str, size: int, hints: Iterable[str], timeout: float) -> None:
+        """Makes the replica of `member`'s log reach `size`, asking its author and `hints` first. Raises Unavailable."""
+        replica = self._chain.log(member)
+        order = [name for name in dict.fromkeys([*hints, member, *self._peers]) if name in self._peers]
+        deadline = time.monotonic() + timeout
+        for name in order:
+            if replica.size >= size or time.monotonic() > deadline:
+                break
+            try:
+                await asyncio.wait_for(self._pull(self._peers[name], replica.origin), deadline - time.monotonic())
+            except (PlimsollError, TimeoutError) as error:
+                log.info("fetch failed", peer=name, log=member, why=str(error))
+        if replica.size < size:
+            raise Unavailable("LACKING", f"entries of {member}'s log could not be fetched in time")
+
+    # -- push
+
+    async def _push_loop(self, peer: _Peer) -> None:
+        delay = BACKOFF_FIRST
+        peer.dirty.add(self._own)
+        while True:
+            if not peer.dirty:
+                peer.wake.clear()
+                await peer.wake.wait()
+            origin = peer.dirty.pop()
+            try:
+                await self._push(peer, origin)
+                delay = BACKOFF_FIRST
+            except PlimsollError as error:
+                peer.dirty.add(origin)
+                log.debug("push failed", peer=peer.link.member, why=str(error))
+                await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+                delay = min(delay * 2, self._interval * 2)
+
+    async def _push(self, peer: _Peer, origin: str) -> None:
+        held = self._chain.log_by_origin(origin)
+        while (start := peer.sizes.get(origin, 0)) < held.size:
+            block = next(iter(blocks_from(held, start)), None)
+            if block is None:  # entries beyond the newest complete head: nothing that could be verified yet
+                return
+            size = await peer.link.push(block, CALL_TIMEOUT)
+            if size == start:
+                return  # it takes no more of this log; anti-entropy finds out why
+            peer.sizes[origin] = size
+
+    # -- anti-entropy
+
+    async def _compare_loop(self, peer: _Peer) -> None:
+        while True:
+            try:
+                await self._compare(peer)
+            except PlimsollError as error:
+                log.debug("comparing failed", peer=peer.link.member, why=str(error))
+            await asyncio.sleep(self._interval * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
+
+    async def _compare(self, peer: _Peer) -> None:
+        """Exchanges heads with one peer; pulls what it has more of, marks for pushing what it has less of."""
+        theirs = dict(_claims(await peer.link.heads(CALL_TIMEOUT)))
+        for held in self._chain.logs():
+            size = theirs.get(held.origin, 0)
+            peer.sizes[held.origin] = size
+            self.known_sizes[held.origin] = max(size, self.known_sizes.get(held.origin, 0))
+            if size > held.size:
+                await self._reconcile(peer, held.origin)
+            elif size < held.size and held.member != peer.link.member:
+                peer.dirty.add(held.origin)
+                peer.wake.set()
+            if held.member == peer.link.member and held.size >= size:
+                self._arrivals.confirm(held.member, time.monotonic())
+
+    async def _reconcile(self, peer: _Peer, origin: str) -> None:
+        not_before, delay = peer.backoff.get(origin, (0.0, BACKOFF_FIRST))
+        if time.monotonic() < not_before:
+            return
+        try:
+            await self._pull(peer, origin)
+            peer.backoff.pop(origin, None)
+        except PlimsollError as error:
+            delay = min(delay * 2, BACKOFF_LAST)
+            peer.backoff[origin] = (time.monotonic() + delay, delay)
+            log.info("pull failed", peer=peer.link.member, origin=origin, why=str(error), retry_in=round(delay, 1))
+
+    async def _pull(self, peer: _Peer, origin: str) -> None:
+        async for block in peer.link.pull(origin, self._chain.log_by_origin(origin).size, CALL_TIMEOUT):
+            if block.origin != origin:
+                raise Unverified("OTHER_LOG", f"{peer.link.member} sent entries of another log")
+            before = self._chain.log_by_origin(origin).size
+            if await self.take(block) == before and block.start + len(block.entries) > before:
+                raise Unverified("GAP", f"{peer.link.member} left out entries")
+
+    def _author(self, origin: str) -> str:
+        return self._chain.log_by_origin(origin).member
+
+    def _suspect(self, origin: str, error: Unverified) -> None:
+        """A fork is for people to look at; other bad blocks say something of the sender, not of the log."""
+        if error.reason == "FORK":
+            self.problems[origin] = error.message
+            log.error("fork", origin=origin, why=error.message)
+
+
+def _claims(heads: Iterable[bytes]) -> Iterable[tuple[str, int]]:
+    """What heads say, unverified: only used to decide what to ask for."""
+    for raw in heads:
+        head = parse_head_text(parse_note(raw).text)
+        yield head.origin, head.size

@@ -1,0 +1,121 @@
+"""Links to the other members' nodes: one channel each, pinned to that member's CA, with what is known of its health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+import grpc
+import grpc.aio
+from ledger import refusal
+from ledger.errors import PlimsollError, Unavailable
+from plimsoll.v1 import peer_pb2, peer_pb2_grpc
+
+T = TypeVar("T")
+
+#: Largest message either way: a block of 2 MiB, a head and a proof.
+MAX_MESSAGE = 4 * 1024 * 1024
+
+CHANNEL_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+class Link:
+    """One peer. Every call has a deadline in seconds and raises only PlimsollError: Unavailable where nobody answers."""
+
+    def __init__(self, member: str, address: str, channel: grpc.aio.Channel) -> None:
+        self.member = member
+        self.address = address
+        self.error = "not contacted yet"
+        self.last_contact: float | None = None
+        #: Smoothed seconds a call takes, for choosing custodians and for deciding when one is slow.
+        self.latency = 0.005
+        self._channel = channel
+        self._stub = peer_pb2_grpc.PeerServiceStub(channel)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last call got an answer."""
+        return not self.error
+
+    async def heads(self, timeout: float) -> list[bytes]:
+        """The signed heads the peer holds."""
+        answer = await self._call(self._stub.Heads, peer_pb2.HeadsRequest(), timeout)
+        return list(answer.heads)
+
+    async def push(self, block: peer_pb2.Block, timeout: float) -> int:
+        """Offers a block; how many entries of that log the peer then holds."""
+        answer = await self._call(self._stub.Push, peer_pb2.PushRequest(block=block), timeout)
+        return int(answer.size)
+
+    async def evaluate(self, request: peer_pb2.EvaluateRequest, timeout: float) -> peer_pb2.EvaluateResponse:
+        """The peer as custodian evaluates a batch of blinded identities."""
+        return await self._call(self._stub.Evaluate, request, timeout)
+
+    async def decrypt(self, request: peer_pb2.DecryptRequest, timeout: float) -> peer_pb2.DecryptResponse:
+        """The peer as custodian answers an inquiry."""
+        started = time.monotonic()
+        answer = await self._call(self._stub.Decrypt, request, timeout)
+        self.latency += 0.2 * (time.monotonic() - started - self.latency)
+        return answer
+
+    async def pull(self, origin: str, start: int, timeout: float) -> AsyncIterator[peer_pb2.Block]:
+        """Blocks of one log from `start` on; `timeout` is for each block, so that a stalling peer does not hold us."""
+        call = self._stub.Pull(peer_pb2.PullRequest(origin=origin, start=start))
+        try:
+            while True:
+                try:
+                    answer = await asyncio.wait_for(call.read(), timeout)
+                except TimeoutError as error:
+                    raise self._failed(Unavailable("STALLED", f"{self.member} sends no more")) from error
+                except grpc.aio.AioRpcError as error:
+                    raise self._failed(as_refusal(error, self.member)) from error
+                if answer is grpc.aio.EOF:
+                    return
+                self._succeeded()
+                yield answer.block
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Ends the channel."""
+        await self._channel.close()
+
+    async def _call(self, method: Callable[..., Awaitable[T]], request: Any, timeout: float) -> T:
+        try:
+            answer = await method(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            raise self._failed(as_refusal(error, self.member)) from error
+        self._succeeded()
+        return answer
+
+    def _succeeded(self) -> None:
+        self.error = ""
+        self.last_contact = time.monotonic()
+
+    def _failed(self, error: PlimsollError) -> PlimsollError:
+        """Notes a peer that did not answer; one that refused did."""
+        if isinstance(error, Unavailable):
+            self.error = error.message
+        else:
+            self._succeeded()
+        return error
+
+
+def as_refusal(error: grpc.aio.AioRpcError, member: str) -> PlimsollError:
+    """What the peer refused, or that it could not be reached."""
+    code = error.code()
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return Unavailable("UNREACHABLE", f"{member} does not answer ({code.name.lower().replace('_', ' ')})")
+    trailers: Mapping[str, Any] = dict(error.trailing_metadata() or ())
+    return refusal.from_status(trailers.get(refusal.TRAILER), code.name, error.details() or code.name)

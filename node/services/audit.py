@@ -1,0 +1,53 @@
+"""AuditService: everything this node holds, in a form that needs no trust in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from ledger.chain import Chain
+from plimsoll.v1 import audit_pb2, audit_pb2_grpc
+
+from node.gate import Context
+from node.services.reading import blocks, heads
+
+
+class AuditService(audit_pb2_grpc.AuditServiceServicer):
+    """Reads the chain; asks nothing else of the node."""
+
+    def __init__(self, chain: Chain, manifest: bytes) -> None:
+        self._chain = chain
+        self._manifest = manifest
+
+    async def Manifest(  # noqa: N802 -- gRPC's names
+        self, request: audit_pb2.ManifestRequest, context: Context
+    ) -> audit_pb2.ManifestResponse:
+        """The signed note."""
+        return audit_pb2.ManifestResponse(manifest=self._manifest)
+
+    async def LatestHeads(  # noqa: N802
+        self, request: audit_pb2.LatestHeadsRequest, context: Context
+    ) -> audit_pb2.LatestHeadsResponse:
+        """One per log that has entries."""
+        return audit_pb2.LatestHeadsResponse(heads=heads(self._chain))
+
+    async def Read(  # noqa: N802
+        self, request: audit_pb2.ReadRequest, context: Context
+    ) -> AsyncIterator[audit_pb2.ReadResponse]:
+        """Blocks up to the head held at the call's start."""
+        async for block in blocks(self._chain, request.origin, request.start):
+            yield audit_pb2.ReadResponse(block=block)
+
+    async def Consistency(  # noqa: N802
+        self, request: audit_pb2.ConsistencyRequest, context: Context
+    ) -> audit_pb2.ConsistencyResponse:
+        """RFC 6962 proof between two sizes."""
+        log = self._chain.log_by_origin(request.origin)
+        return audit_pb2.ConsistencyResponse(path=log.consistency(request.old_size, request.new_size))
+
+    async def Receipt(  # noqa: N802
+        self, request: audit_pb2.ReceiptRequest, context: Context
+    ) -> audit_pb2.ReceiptResponse:
+        """A tlog-proof under the newest head."""
+        log = self._chain.log_by_origin(request.origin)
+        receipt = log.receipt(request.index)
+        return audit_pb2.ReceiptResponse(entry=log.entry(request.index), receipt=receipt.encode())
