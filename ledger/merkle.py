@@ -140,7 +140,7 @@ def inclusion_path(index: int, size: int, node: NodeReader) -> tuple[bytes, ...]
 def consistency_path(old_size: int, new_size: int, node: NodeReader) -> tuple[bytes, ...]:
     """PROOF(old_size, D[new_size]) of RFC 6962 section 2.1.2; empty for equal sizes and from 0. Raises InvalidInput."""
     _check_sizes(old_size, new_size)
-    if old_size in (0, new_size):
+    if old_size == 0:
         return ()
     path: list[bytes] = []
     start, end = 0, new_size

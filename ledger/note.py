@@ -182,7 +182,7 @@ def parse_note(raw: bytes) -> Note:
     if not blank or not tail.endswith("\n"):
         raise InvalidInput("BAD_NOTE", "a note is text, a blank line and signature lines, each ending in a newline")
     lines = tail[:-1].split("\n")
-    if len(lines) > MAX_SIGNATURES:
+    if len(lines) > MAX_SIGNATURES:  # before any is read: a note of 1 MiB could hold 70,000
         raise InvalidInput("BAD_SIGNATURE_COUNT", f"a note has 1 to {MAX_SIGNATURES} signatures", "signatures")
     signatures = tuple(SignatureLine.parse(line, f"signatures[{number}]") for number, line in enumerate(lines))
     return Note(head + "\n", signatures)

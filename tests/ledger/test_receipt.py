@@ -16,7 +16,7 @@ from ledger.checkpoint import Head, open_head, sign_head
 from ledger.cosignature import Cosignature, Cosigner
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.note import MAX_NOTE_BYTES, Note, Signer, VerifierKey
-from ledger.receipt import Receipt
+from ledger.receipt import MAX_RECEIPT_BYTES, Receipt
 from tests.ledger.mutations import edited
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "receipt.json").read_text("utf-8"))
@@ -157,8 +157,9 @@ def test_the_largest_head_still_fits_a_receipt_and_more_does_not():
     assert len(full) == MAX_NOTE_BYTES
     made = Receipt(0, (), full)
     assert Receipt.parse(made.encode()) == made
-    with pytest.raises(InvalidInput):
-        Receipt.parse(made.encode() + b"x" * 5000)
+    with pytest.raises(InvalidInput) as refusal:
+        Receipt.parse(b"c2sp.org/tlog-proof@v1\nindex 0\n" + b"A" * MAX_RECEIPT_BYTES)
+    assert refusal.value.reason == "RECEIPT_TOO_LARGE"
 
 
 @given(edited([receipt(4, 13).encode(), receipt(0, 1).encode()]) | st.binary(max_size=100))
