@@ -6,7 +6,7 @@ so that a box opens only in the place it was sealed for. A box is nonce (12) || 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -21,7 +21,7 @@ OVERHEAD = NONCE_SIZE + TAG_SIZE
 _NONCE_DOMAIN = "plimsoll/v1/seal-nonce"
 
 
-def seal(key: bytes, purpose: str, context: Sequence[Part], plaintext: bytes, rng: Callable[[int], bytes]) -> bytes:
+def seal(key: bytes, purpose: str, context: tuple[Part, ...], plaintext: bytes, rng: Callable[[int], bytes]) -> bytes:
     """A box of len(plaintext) + 28 bytes. `key` is 32 uniform bytes, `purpose` a domain string ("plimsoll/v1/..").
 
     The nonce is hedged (design, section 6): a cloned machine whose randomness repeats still never encrypts two
@@ -33,7 +33,7 @@ def seal(key: bytes, purpose: str, context: Sequence[Part], plaintext: bytes, rn
     return nonce + ChaCha20Poly1305(box_key).encrypt(nonce, plaintext, aad)
 
 
-def open_sealed(key: bytes, purpose: str, context: Sequence[Part], box: bytes) -> bytes:
+def open_sealed(key: bytes, purpose: str, context: tuple[Part, ...], box: bytes) -> bytes:
     """The plaintext. Raises InvalidInput for what is too short to be a box, Unverified where the tag does not fit key,
     purpose, context and bytes."""
     if len(box) < OVERHEAD:
@@ -45,7 +45,7 @@ def open_sealed(key: bytes, purpose: str, context: Sequence[Part], box: bytes) -
         raise Unverified("BAD_SEAL", "sealed data was altered, or belongs to another key or place") from None
 
 
-def _box_key(key: bytes, purpose: str, context: Sequence[Part]) -> bytes:
+def _box_key(key: bytes, purpose: str, context: tuple[Part, ...]) -> bytes:
     if len(key) != KEY_SIZE:
         raise InvalidInput("BAD_LENGTH", f"a sealing key has {KEY_SIZE} bytes")
     return derive(key, purpose, *context)
