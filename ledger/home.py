@@ -1,0 +1,45 @@
+"""What lies where in a lender's home directory: the names that its node and its client agree on.
+
+    config.toml            member, addresses, tuning (ledger.config)
+    card                   the public card (ledger.card)
+    manifest.note          the manifest in force, with its signatures; absent until adopted
+    tls/ca.pem             the CA's certificate
+    tls/<role>.pem         the certificate of each role: node, lender, operator, auditor
+    secrets/keyring.sealed the keyring (node.keyring) under the passphrase
+    secrets/<role>.sealed  each certificate's secret key, PKCS #8 DER, under the passphrase
+    chain/, book/          the stores
+
+`secrets` has mode 0700, its files 0600.
+"""
+
+from __future__ import annotations
+
+from ledger.caller import Role
+
+CONFIG = "config.toml"
+CARD = "card"
+MANIFEST = "manifest.note"
+TLS = "tls"
+AUTHORITY = "tls/ca.pem"
+SECRETS = "secrets"
+KEYRING = "secrets/keyring.sealed"
+CHAIN = "chain"
+BOOK = "book"
+
+KEYRING_KIND = "keyring"
+"""What a sealed keyring is sealed as."""
+
+
+def certificate_file(role: Role) -> str:
+    """Where the certificate of a role lies."""
+    return f"{TLS}/{role}.pem"
+
+
+def key_file(role: Role) -> str:
+    """Where its sealed secret key lies."""
+    return f"{SECRETS}/{role}.sealed"
+
+
+def key_kind(role: Role) -> str:
+    """What it is sealed as."""
+    return f"{role}-key"
