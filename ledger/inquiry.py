@@ -1,0 +1,116 @@
+"""The Inquiry entry: everything about one question, fixed in the asker's log before it is asked (protocol, 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+from plimsoll.v1 import entry_pb2
+
+from ledger.checkpoint import Head
+from ledger.errors import InvalidInput
+from ledger.hashing import Part, digest
+from ledger.labels import LABEL_SIZE
+
+DAY = 86_400  # seconds
+DIGEST_SIZE = 32
+SALT_SIZE = 32
+PURPOSES = {
+    entry_pb2.PURPOSE_PRE_LOAN: "pre-loan",
+    entry_pb2.PURPOSE_POST_LOAN: "post-loan",
+    entry_pb2.PURPOSE_GUARANTOR: "guarantor",
+    entry_pb2.PURPOSE_DISPUTE: "dispute",
+    entry_pb2.PURPOSE_SELF: "self",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A well-formed Inquiry entry. Whether it is acceptable is the custodians' to check.
+
+    time: Unix seconds. label: 16 bytes. purpose: number of the Purpose enumeration. consent_digest, manifest,
+    heads_digest: 32 bytes each. as_of: days, 0 for now. sizes: of the members' logs in the manifest's order.
+    """
+
+    time: int
+    label: bytes = field(repr=False)
+    purpose: int
+    consent_digest: bytes
+    as_of: int
+    epoch: int
+    manifest: bytes
+    sizes: tuple[int, ...]
+    heads_digest: bytes
+
+    def encode(self) -> bytes:
+        """The entry's bytes."""
+        message = entry_pb2.Inquiry(
+            label=self.label,
+            purpose=self.purpose,  # type: ignore[arg-type]  # any number may stand in an open enumeration
+            consent_digest=self.consent_digest,
+            as_of=self.as_of,
+            epoch=self.epoch,
+            manifest=self.manifest,
+            sizes=self.sizes,
+            heads_digest=self.heads_digest,
+        )
+        return entry_pb2.Entry(time=self.time, inquiry=message).SerializeToString(deterministic=True)
+
+    @classmethod
+    def parse(cls, entry: bytes) -> Inquiry:
+        """Reads an entry. Raises InvalidInput (BAD_ENTRY) for another kind or a field of the wrong size."""
+        message = entry_pb2.Entry()
+        try:
+            message.ParseFromString(entry)
+        except DecodeError as error:
+            raise InvalidInput("BAD_ENTRY", "not an entry", "entry") from error
+        if message.WhichOneof("kind") != "inquiry":
+            raise InvalidInput("BAD_ENTRY", "not an Inquiry", "entry")
+        inquiry = message.inquiry
+        _check_size(inquiry.label, LABEL_SIZE, "label")
+        _check_size(inquiry.consent_digest, DIGEST_SIZE, "consent_digest")
+        _check_size(inquiry.manifest, DIGEST_SIZE, "manifest")
+        _check_size(inquiry.heads_digest, DIGEST_SIZE, "heads_digest")
+        return cls(
+            message.time,
+            inquiry.label,
+            int(inquiry.purpose),
+            inquiry.consent_digest,
+            inquiry.as_of,
+            inquiry.epoch,
+            inquiry.manifest,
+            tuple(inquiry.sizes),
+            inquiry.heads_digest,
+        )
+
+
+def heads_digest(heads: Sequence[Head]) -> bytes:
+    """32 bytes for the heads to be used, one per member in the manifest's order."""
+    parts: list[Part] = [len(heads)]
+    for head in heads:
+        parts += (head.origin, head.size, head.root)
+    return digest("plimsoll/v1/heads", *parts)
+
+
+def consent_digest(salt: bytes, document: bytes) -> bytes:
+    """32 bytes that bind an inquiry to the borrower's consent, which only its holder can check.
+
+    Raises InvalidInput for a salt that is not 32 bytes.
+    """
+    if len(salt) != SALT_SIZE:
+        raise InvalidInput("BAD_LENGTH", f"a salt is {SALT_SIZE} bytes", "salt")
+    return digest("plimsoll/v1/consent", salt, document)
+
+
+def purpose_number(name: str, path: str = "purpose") -> int:
+    """The purpose of this name, e.g. "pre-loan". Raises InvalidInput."""
+    for number, known in PURPOSES.items():
+        if name == known:
+            return number
+    raise InvalidInput("BAD_PURPOSE", f"a purpose is one of {', '.join(PURPOSES.values())}", path)
+
+
+def _check_size(value: bytes, size: int, path: str) -> None:
+    if len(value) != size:
+        raise InvalidInput("BAD_ENTRY", f"must be {size} bytes", f"entry.inquiry.{path}")
