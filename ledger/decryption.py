@@ -48,9 +48,12 @@ class Session:
 
 
 def decrypt(
-    session: Session, index: int, shares: Mapping[int, Scalar], fields: Sequence[int], randomness: bytes
+    session: Session, index: int, shares: Sequence[Scalar], fields: Sequence[int], randomness: bytes
 ) -> PartialDecryption:
-    """D_f for every field in `fields`, proved. `shares` are this custodian's x_f; `randomness` is 32 fresh bytes."""
+    """D_f for every field in `fields`, proved.
+
+    shares: this custodian's x_f by field number. randomness: 32 fresh bytes. Raises InvalidInput.
+    """
     ordered = _check_fields(fields)
     nonce_sum = group.decode_point(session.nonce_sum, "nonce_sum")
     points = tuple(group.mul(shares[f], nonce_sum) for f in ordered)
@@ -64,8 +67,11 @@ def decrypt(
     return PartialDecryption(index, ordered, points, schnorr.respond(challenge, folded, nonce))
 
 
-def verify(session: Session, partial: PartialDecryption, public_shares: Mapping[int, Point]) -> None:
-    """Raises InvalidInput or Unverified unless every D_f is x_f SR; `public_shares` are this custodian's X_f."""
+def verify(session: Session, partial: PartialDecryption, public_shares: Sequence[Point]) -> None:
+    """Raises InvalidInput or Unverified unless every D_f is x_f SR.
+
+    public_shares: this custodian's X_f by field number.
+    """
     shamir.check_index(partial.custodian_index, "custodian_index")
     fields = _check_fields(partial.fields)
     if fields != tuple(partial.fields):
