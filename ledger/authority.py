@@ -61,6 +61,10 @@ def _has_subject(ca: x509.Certificate, member: str) -> bool:
     return ca.subject.public_bytes() == wanted and ca.issuer.public_bytes() == wanted
 
 
+def _has_serial(ca: x509.Certificate, _: str) -> bool:
+    return ca.serial_number > 0  # RFC 5280 section 4.1.2.2; libraries differ on others
+
+
 def _is_p256(ca: x509.Certificate, _: str) -> bool:
     key = ca.public_key()
     return (
@@ -85,6 +89,7 @@ def _signs_certificates(ca: x509.Certificate, _: str) -> bool:
 
 _PROFILE: tuple[tuple[str, Callable[[x509.Certificate, str], bool]], ...] = (
     ("have this member's name as subject and issuer", _has_subject),
+    ("have a positive serial number", _has_serial),
     ("have an ECDSA P-256 key and signature with SHA-256", _is_p256),
     ("have basic constraints, key usage and a subject key identifier, and no other extension", _has_extensions),
     ("be a CA with path length 0, marked critical", _issues_leaves_only),
