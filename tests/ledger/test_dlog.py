@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from itertools import product
+from math import comb
 
 import pytest
 from hypothesis import given, settings
@@ -222,6 +223,20 @@ def test_a_value_beyond_its_digits_is_not_believed() -> None:
     assert table(MIDDLE).find_packed(times_base(1 << 6), 1, 5) is None
     assert table(MIDDLE).find_packed(times_base(1 << 24), 4, 5) is None
     assert table(MIDDLE).find_packed(group.sub(group.IDENTITY, group.BASE), 6, 3) is None
+
+
+def test_every_composition_of_the_upper_digits_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[bytes] = []
+    lookup = Table.lookup
+
+    def recorded(self: Table, point: bytes) -> int | None:
+        looked_at.append(point)
+        return lookup(self, point)
+
+    monkeypatch.setattr(Table, "lookup", recorded)
+    assert table(MIDDLE).find_packed(times_base(2**200), 6, 3) is None
+    # A table of 12 bits knows two digits; at most 3 contributors are in the other four in (3 + 4 choose 4) ways.
+    assert len(looked_at) == len(set(looked_at)) == comb(7, 4)
 
 
 def test_from_64_contributors_on_nothing_is_searched() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import stat
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
@@ -130,6 +131,20 @@ def test_processes_that_start_at_once_build_it_once(tmp_path: Path) -> None:
         results = list(pool.map(_load_in_process, [path] * 3))
     assert [found for found, _ in results] == [123_456] * 3
     assert [built for _, built in results].count(True) == 1
+
+
+def test_a_process_waits_for_the_one_that_is_building_and_uses_what_it_built(tmp_path: Path, builds: list[int]) -> None:
+    path = tmp_path / "dlog.table"
+    with (tmp_path / "dlog.table.lock").open("ab") as lock, ThreadPoolExecutor(1) as threads:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = threads.submit(load, path)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
+        path.write_bytes(dlog.build(BITS))
+        builds.clear()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        assert waiting.result(timeout=30).find(POINT, 2**20) == 123_456
+    assert builds == []
 
 
 @pytest.mark.parametrize("cache", [None, "", "relative/path"])
