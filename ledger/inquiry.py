@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError
 from plimsoll.v1 import entry_pb2
 
 from ledger.checkpoint import Head
+from ledger.entries import parse_entry
 from ledger.errors import InvalidInput
 from ledger.hashing import Part, digest
-from ledger.labels import LABEL_SIZE
 
 DAY = 86_400  # seconds
-DIGEST_SIZE = 32
 SALT_SIZE = 32
 PURPOSES = {
     entry_pb2.PURPOSE_PRE_LOAN: "pre-loan",
@@ -27,7 +25,7 @@ PURPOSES = {
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """A well-formed Inquiry entry. Whether it is acceptable is the custodians' to check.
+    """A sound Inquiry entry. Whether it is acceptable is the custodians' to check.
 
     time: Unix seconds. label: 16 bytes. purpose: number of the Purpose enumeration. consent_digest, manifest,
     heads_digest: 32 bytes each. as_of: days, 0 for now. sizes: of the members' logs in the manifest's order.
@@ -59,19 +57,14 @@ class Inquiry:
 
     @classmethod
     def parse(cls, entry: bytes) -> Inquiry:
-        """Reads an entry. Raises InvalidInput (BAD_ENTRY) for another kind or a field of the wrong size."""
-        message = entry_pb2.Entry()
+        """Reads a sound entry. Raises InvalidInput (BAD_ENTRY) for any other and for another kind."""
         try:
-            message.ParseFromString(entry)
-        except DecodeError as error:
-            raise InvalidInput("BAD_ENTRY", "not an entry", "entry") from error
+            message = parse_entry(entry)
+        except InvalidInput as error:
+            raise InvalidInput("BAD_ENTRY", f"not an entry: {error.message}", "entry") from error
         if message.WhichOneof("kind") != "inquiry":
             raise InvalidInput("BAD_ENTRY", "not an Inquiry", "entry")
         inquiry = message.inquiry
-        _check_size(inquiry.label, LABEL_SIZE, "label")
-        _check_size(inquiry.consent_digest, DIGEST_SIZE, "consent_digest")
-        _check_size(inquiry.manifest, DIGEST_SIZE, "manifest")
-        _check_size(inquiry.heads_digest, DIGEST_SIZE, "heads_digest")
         return cls(
             message.time,
             inquiry.label,
@@ -109,8 +102,3 @@ def purpose_number(name: str, path: str = "purpose") -> int:
         if name == known:
             return number
     raise InvalidInput("BAD_PURPOSE", f"a purpose is one of {', '.join(PURPOSES.values())}", path)
-
-
-def _check_size(value: bytes, size: int, path: str) -> None:
-    if len(value) != size:
-        raise InvalidInput("BAD_ENTRY", f"must be {size} bytes", f"entry.inquiry.{path}")

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from google.protobuf.message import DecodeError
 from plimsoll.v1 import entry_pb2
 
 from ledger.elgamal import Ciphertext
+from ledger.entries import parse_entry
 from ledger.errors import InvalidInput
-from ledger.fields import FIELDS
-from ledger.group import SIZE
-from ledger.labels import LABEL_SIZE
-from ledger.schnorr import PROOF_SIZE
-from ledger.sealed import OVERHEAD
-from ledger.sealed_copy import SIZES
-
-DIGEST_SIZE = 32
-SEALED_SIZES = frozenset(size + OVERHEAD for size in SIZES)
 
 
 @dataclass(frozen=True, slots=True)
 class PositionEntry:
-    """A well-formed Position entry; its proof is not verified.
+    """A sound Position entry; its points and its proof are not verified.
 
     time: Unix seconds by the author's clock. label: 16 bytes. epoch: of the keys. as_of: days since 1970-01-01.
     ciphertext: None where closed. records_digest: 32 bytes. sealed: the author's own copy.
@@ -59,40 +50,21 @@ class PositionEntry:
 
     @classmethod
     def parse(cls, entry: bytes) -> PositionEntry:
-        """Reads an entry. Raises InvalidInput for another kind or a field of the wrong size."""
-        message = entry_pb2.Entry()
-        try:
-            message.ParseFromString(entry)
-        except DecodeError as error:
-            raise InvalidInput("BAD_ENTRY", "not an entry") from error
+        """Reads a sound entry. Raises InvalidInput for any other and for another kind."""
+        message = parse_entry(entry)
         if message.WhichOneof("kind") != "position":
             raise InvalidInput("BAD_ENTRY", "not a Position")
         position = message.position
-        _check(len(position.label) == LABEL_SIZE, "label")
-        _check(len(position.records_digest) == DIGEST_SIZE, "records_digest")
-        _check(len(position.sealed) in SEALED_SIZES, "sealed")
         return cls(
             message.time,
             position.label,
             position.epoch,
             position.as_of,
-            _ciphertext(position),
+            None if position.closed else _ciphertext(position),
             position.records_digest,
             position.sealed,
         )
 
 
-def _ciphertext(position: entry_pb2.Position) -> Ciphertext | None:
-    bodies = tuple(position.bodies)
-    if position.closed:
-        _check(not (position.nonce_point or bodies or position.proof), "closed")
-        return None
-    _check(len(position.nonce_point) == SIZE, "nonce_point")
-    _check(len(bodies) == len(FIELDS) and all(len(body) == SIZE for body in bodies), "bodies")
-    _check(len(position.proof) == PROOF_SIZE, "proof")
-    return Ciphertext(position.nonce_point, bodies, position.proof)
-
-
-def _check(good: bool, path: str) -> None:
-    if not good:
-        raise InvalidInput("BAD_ENTRY", "a Position does not have such a field", f"position.{path}")
+def _ciphertext(position: entry_pb2.Position) -> Ciphertext:
+    return Ciphertext(position.nonce_point, tuple(position.bodies), position.proof)

@@ -13,7 +13,7 @@ from typing import Protocol
 from ledger import elgamal, merkle
 from ledger.cache import Cache
 from ledger.elgamal import Ciphertext
-from ledger.errors import InvalidInput, PlimsollError, Unverified
+from ledger.errors import InvalidInput, Unverified
 from ledger.inquiry import DAY
 from ledger.keys import PublicKeys
 from ledger.labels import Findable, Labels, Numbered, QueryKeys
@@ -182,7 +182,7 @@ class _Search:
         entry = self._tree.log.entry(index)
         try:
             record = PositionEntry.parse(entry)
-        except PlimsollError:
+        except InvalidInput:
             raise self._excluded(WRONG_KIND, index) from None
         if record.label != self._numbered.label(number):
             raise Unverified("INDEX_ROTTEN", f"the label index of {self._tree.member}'s log is wrong: rebuild it")
