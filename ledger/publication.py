@@ -1,7 +1,7 @@
 """From folded loans to Position entries, in bulk (protocol, 7).
 
-`encrypt_batch` is what a pool of processes runs: a task of 256 to 4,096 drafts goes in pickled, entries come out. The
-caller appends the entries of a whole feed run in ascending order of label, so that the feed's own order shows nowhere.
+`publish` is what a pool of processes runs: a task of up to 4,096 items goes in pickled, entries come out. The caller
+appends the entries of a whole feed run in ascending order of label, so that the feed's own order shows nowhere.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 from ledger import elgamal
 from ledger.elgamal import Ciphertext
-from ledger.errors import InvalidInput
+from ledger.errors import InvalidInput, PlimsollError
 from ledger.group import Point, Scalar
 from ledger.hashing import frame
-from ledger.labels import BorrowerKeys
 from ledger.loan import Loan, records_digest
 from ledger.position import Position
 from ledger.position_entry import PositionEntry
@@ -26,13 +25,14 @@ _RANDOM_DOMAIN = "plimsoll/v1/publication-randomness"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Publication:
     """One position to be published.
 
-    borrower: canonical identity. pseudonym_key: K_b, 64 bytes. number: of this position for this borrower in this log,
-    from 0. loans: all that `position` was folded from, ascending by loan_id.
+    label: 16 bytes, of position `number` (from 0) of this borrower and member. borrower: canonical identity.
+    pseudonym_key: K_b, 64 bytes. loans: all that `position` was folded from, ascending by loan_id.
     """
 
+    label: bytes = field(repr=False)
     borrower: str = field(repr=False)
     pseudonym_key: bytes = field(repr=False)
     number: int
@@ -41,76 +41,63 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """Drafts of one member, and what it takes to encrypt them.
+class PublicationTask:
+    """Positions of one member, and what it takes to encrypt them.
 
-    field_keys: the X_f of key `epoch`. time: Unix seconds, for all entries. backup_key, hedge_secret: 32 secret bytes
+    public_keys: the X_f of key `epoch`. time: Unix seconds, for all entries. backup_key, hedge_secret: 32 secret bytes
     of the member. seed: 32 fresh random bytes for this task alone.
     """
 
-    drafts: tuple[Draft, ...] = field(repr=False)
     consortium: bytes
     member: str
     epoch: int
-    field_keys: tuple[Point, ...] = field(repr=False)
+    public_keys: tuple[Point, ...] = field(repr=False)
     time: int
     backup_key: bytes = field(repr=False)
     hedge_secret: bytes = field(repr=False)
     seed: bytes = field(repr=False)
+    items: tuple[Publication, ...] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A finished entry with the label it is filed under."""
-
-    label: bytes = field(repr=False)
-    entry: bytes = field(repr=False)
-
-
-def encrypt_batch(task: Task) -> list[Published]:
-    """The entries of a task, in the order of its drafts. Raises InvalidInput with the draft's path."""
+def publish(task: PublicationTask) -> list[bytes]:
+    """The entries of a task, in the order of its items. Raises InvalidInput with the item's path."""
     if len(task.seed) != SEED_SIZE or len(task.hedge_secret) != SEED_SIZE:
         raise InvalidInput("BAD_LENGTH", f"must be {SEED_SIZE} bytes", "seed")
-    published = []
-    for place, draft in enumerate(task.drafts):
+    entries = []
+    for place, item in enumerate(task.items):
         try:
-            published.append(_encrypt(task, draft, place))
-        except InvalidInput as error:
-            raise error.under(f"drafts[{place}]") from error
-    return published
+            entries.append(_encrypt(task, item, place))
+        except PlimsollError as error:
+            raise error.under(f"items[{place}]") from error
+    return entries
 
 
-def _encrypt(task: Task, draft: Draft, place: int) -> Published:
-    query_keys = BorrowerKeys.from_pseudonym_key(draft.pseudonym_key).query
-    label = query_keys.positions(task.member)(draft.number)
-    rng = _randomness(task, place, label)
+def _encrypt(task: PublicationTask, item: Publication, place: int) -> bytes:
+    rng = _randomness(task, place, item.label)
     salt = rng(32)
-    nonce, ciphertext = _ciphertext(task, draft.position, label, rng)
-    copy = SealedCopy(
-        draft.borrower, draft.number, draft.pseudonym_key, draft.loans, salt, nonce, draft.position.amounts
-    )
-    sealed = seal_copy(copy, task.backup_key, task.consortium, task.member, label, rng)
-    digest = records_digest(salt, draft.loans)
-    entry = PositionEntry(task.time, label, task.epoch, draft.position.as_of, ciphertext, digest, sealed)
-    return Published(label, entry.encode())
+    nonce, ciphertext = _ciphertext(task, item.position, item.label, rng)
+    copy = SealedCopy(item.borrower, item.number, item.pseudonym_key, item.loans, salt, nonce, item.position.amounts)
+    sealed = seal_copy(copy, task.backup_key, task.consortium, task.member, item.label, rng)
+    digest = records_digest(salt, item.loans)
+    return PositionEntry(task.time, item.label, task.epoch, item.position.as_of, ciphertext, digest, sealed).encode()
 
 
 def _ciphertext(
-    task: Task, position: Position, label: bytes, rng: Callable[[int], bytes]
+    task: PublicationTask, position: Position, label: bytes, rng: Callable[[int], bytes]
 ) -> tuple[Scalar, Ciphertext | None]:
     """(r, the ciphertext); nothing of either where the position is closed."""
     if position.closed:
         return b"", None
     r, u = elgamal.hedged_nonces(task.hedge_secret, rng(32), label, position.amounts)
     place = (task.consortium, task.epoch, task.member, label)
-    return r, elgamal.encrypt(task.field_keys, position.amounts, r, u, *place)
+    return r, elgamal.encrypt(task.public_keys, position.amounts, r, u, *place)
 
 
-def _randomness(task: Task, place: int, label: bytes) -> Callable[[int], bytes]:
-    """A stream of random bytes for one draft, out of the task's seed.
+def _randomness(task: PublicationTask, place: int, label: bytes) -> Callable[[int], bytes]:
+    """A stream of random bytes for one item, out of the task's seed.
 
-    The member's secret, the draft's place and its label go in, so that neither a repeated seed nor a known one alone
-    makes two drafts' streams equal or foreseeable.
+    The member's secret, the item's place and its label go in, so that neither a repeated seed nor a known one alone
+    makes two items' streams equal or foreseeable.
     """
     stream = hashlib.shake_256(frame(_RANDOM_DOMAIN, task.hedge_secret, task.seed, place, label)).digest(128)
     taken = 0
@@ -119,7 +106,7 @@ def _randomness(task: Task, place: int, label: bytes) -> Callable[[int], bytes]:
         nonlocal taken
         taken += size
         if taken > len(stream):
-            raise InvalidInput("BAD_LENGTH", "more randomness was asked for than a draft takes")
+            raise InvalidInput("BAD_LENGTH", "more randomness was asked for than a position takes")
         return stream[taken - size : taken]
 
     return rng
