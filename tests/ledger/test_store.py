@@ -210,7 +210,10 @@ class Model(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_sequence_of_writes_agrees_with_a_dictionary(kind, tmp_path):
-    run_state_machine_as_test(lambda: Model(kind, tmp_path), settings=settings(max_examples=30, stateful_step_count=20))
+    run_state_machine_as_test(
+        lambda: Model(kind, tmp_path),  # type: ignore[arg-type] # any factory will do
+        settings=settings(max_examples=30, stateful_step_count=20),
+    )
 
 
 @pytest.mark.parametrize(("fault", "kept"), [(Fault.LOST, None), (Fault.KEPT, b"2")])
