@@ -1,17 +1,16 @@
 """The Python SDK: a lender's, auditor's or operator's view of one node, as plain blocking calls.
 
-Every call raises only PlimsollError: the node's own refusal with its reason and field path, or Unavailable where the node
-does not answer. The messages returned are those of protos/plimsoll/v1.
+Every call raises only PlimsollError: the node's own refusal with its reason and field path, or Unavailable where the
+node does not answer. The messages returned are those of protos/plimsoll/v1.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import grpc
-from ledger import refusal
-from ledger.errors import PlimsollError, Unavailable
 from plimsoll.v1 import (
     audit_pb2,
     audit_pb2_grpc,
@@ -24,11 +23,12 @@ from plimsoll.v1 import (
 )
 
 from client.credentials import Endpoint
+from ledger import refusal
+from ledger.errors import PlimsollError, Unavailable
 
 T = TypeVar("T")
 
 MAX_MESSAGE = 16 * 1024 * 1024
-ROWS_PER_MESSAGE = 1000
 #: Seconds an exposure query may take, failures of custodians and catching up included.
 QUERY_TIMEOUT = 30.0
 #: Seconds a short call may take.
@@ -38,10 +38,12 @@ CALL_TIMEOUT = 10.0
 class Session:
     """A mutual TLS connection to one node in one role; a context manager.
 
-    lender, auditor and operator calls need an endpoint of that role.
+    lender, auditor and operator calls need an endpoint of that role. Sessions may be used by several threads; `close`
+    from another thread ends the calls under way.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
+        self._address = endpoint.address
         self._channel = grpc.secure_channel(
             endpoint.address,
             endpoint.credentials,
@@ -71,92 +73,146 @@ class Session:
     def exposure(
         self,
         borrower: str,
-        purpose: entry_pb2.Purpose,
+        purpose: entry_pb2.Purpose.ValueType,
         consent_digest: bytes,
-        transcript: lender_pb2.TranscriptForm = lender_pb2.TRANSCRIPT_FORM_UNSPECIFIED,
+        transcript: lender_pb2.TranscriptForm.ValueType = lender_pb2.TRANSCRIPT_FORM_UNSPECIFIED,
         timeout: float = QUERY_TIMEOUT,
     ) -> lender_pb2.ExposureResponse:
         """How loaded one borrower (`<scheme>:<value>`) is; amounts in minor units, consent_digest 32 bytes."""
         request = lender_pb2.ExposureRequest(
             borrower=borrower, purpose=purpose, consent_digest=consent_digest, transcript=transcript
         )
-        return _call(self._lender.Exposure, request, timeout)
+        return self._call(self._lender.Exposure, request, timeout)
 
     def exposures(
         self, requests: Iterable[lender_pb2.ExposuresRequest], timeout: float | None = None
     ) -> Iterator[lender_pb2.ExposuresResponse]:
         """Many borrowers in one stream; answers in the order they are ready, each with its request's id."""
-        return _stream(self._lender.Exposures, iter(requests), timeout)
+        return self._exchange(self._lender.Exposures, requests, timeout)
 
     def report(
         self, batches: Iterable[Iterable[lender_pb2.FeedRow]], strict: bool = False
     ) -> Iterator[lender_pb2.ReportResponse]:
-        """Sends a feed; yields progress, last the summary. Batches of up to 4,096 rows."""
+        """Sends a feed; yields progress, last the summary. Batches of up to 4,096 rows.
+
+        What `batches` raises ends the call, before the node takes anything, and is raised here.
+        """
 
         def requests() -> Iterator[lender_pb2.ReportRequest]:
             yield lender_pb2.ReportRequest(strict=strict)
             for rows in batches:
                 yield lender_pb2.ReportRequest(rows=rows)
 
-        return _stream(self._lender.Report, requests(), None)
+        return self._exchange(self._lender.Report, requests(), None)
 
     # -- any role
 
     def manifest(self) -> bytes:
         """The manifest in force, a signed note."""
-        return _call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT).manifest
+        return self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT).manifest
 
     def heads(self) -> list[bytes]:
         """The signed heads the node holds."""
-        return list(_call(self._audit.LatestHeads, audit_pb2.LatestHeadsRequest(), CALL_TIMEOUT).heads)
+        return list(self._call(self._audit.LatestHeads, audit_pb2.LatestHeadsRequest(), CALL_TIMEOUT).heads)
 
     def read(self, origin: str, start: int = 0) -> Iterator[peer_pb2.Block]:
         """One log's entries from `start` on, in verifiable blocks."""
         request = audit_pb2.ReadRequest(origin=origin, start=start)
-        for response in _stream(self._audit.Read, request, None):
+        for response in self._stream(self._audit.Read, request, None):
             yield response.block
 
     def consistency(self, origin: str, old_size: int, new_size: int) -> list[bytes]:
         """RFC 6962 consistency proof, 32 bytes each."""
         request = audit_pb2.ConsistencyRequest(origin=origin, old_size=old_size, new_size=new_size)
-        return list(_call(self._audit.Consistency, request, CALL_TIMEOUT).path)
+        return list(self._call(self._audit.Consistency, request, CALL_TIMEOUT).path)
 
     def receipt(self, origin: str, index: int) -> audit_pb2.ReceiptResponse:
         """One entry and its receipt, a C2SP tlog-proof."""
-        return _call(self._audit.Receipt, audit_pb2.ReceiptRequest(origin=origin, index=index), CALL_TIMEOUT)
+        return self._call(self._audit.Receipt, audit_pb2.ReceiptRequest(origin=origin, index=index), CALL_TIMEOUT)
 
     # -- role operator
 
     def status(self, timeout: float = CALL_TIMEOUT) -> operator_pb2.StatusResponse:
         """How the node is."""
-        return _call(self._operator.Status, operator_pb2.StatusRequest(), timeout)
+        return self._call(self._operator.Status, operator_pb2.StatusRequest(), timeout)
+
+    # -- calls
+
+    def _call(self, method: Callable[..., T], request: Any, timeout: float) -> T:
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as error:
+            raise self._refusal(error) from error
+        except ValueError as error:  # gRPC's way to say that the channel was closed
+            raise self._closed() from error
+
+    def _stream(self, method: Callable[..., Any], request: Any, timeout: float | None) -> Iterator[Any]:
+        """The answers to one request, or to an iterator of requests; the call ends with the iteration."""
+        try:
+            call = method(request, timeout=timeout)
+        except ValueError as error:
+            raise self._closed() from error
+        if isinstance(request, _Requests):
+            request.attach(call)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise self._refusal(error) from error
+        finally:
+            call.cancel()
+
+    def _exchange(self, method: Callable[..., Any], requests: Iterable[Any], timeout: float | None) -> Iterator[Any]:
+        sent = _Requests(requests)
+        try:
+            yield from self._stream(method, sent, timeout)
+        except PlimsollError as error:
+            raise sent.error or error from error
+
+    def _refusal(self, error: grpc.RpcError) -> PlimsollError:
+        call: Any = error  # a failed call is also a grpc.Call, which knows code and details
+        code, details = call.code(), _details(call)
+        if code is grpc.StatusCode.UNAVAILABLE and not details:
+            return Unavailable("UNREACHABLE", f"the node at {self._address} does not answer: {call.details()}")
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED and not details:
+            return Unavailable("TIMEOUT", f"the node at {self._address} did not answer in time")
+        if code is grpc.StatusCode.CANCELLED and not details:
+            return self._closed()
+        return refusal.from_status(details, code.name, call.details() or code.name)
+
+    def _closed(self) -> PlimsollError:
+        return Unavailable("CLOSED", f"the connection to {self._address} was closed")
 
 
-def _call(method: Callable[..., T], request: Any, timeout: float) -> T:
-    try:
-        return method(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise _refusal(error) from error
+class _Requests(Generic[T]):
+    """The requests of a call. Where their source fails the call is cancelled, so that a node never takes the part that
+    was sent for the whole; `error` then says why."""
+
+    def __init__(self, source: Iterable[T]) -> None:
+        self._source = iter(source)
+        self._attached = threading.Event()
+        self._call: Any = None
+        self.error: Exception | None = None
+
+    def attach(self, call: Any) -> None:
+        """Says which call the requests are for."""
+        self._call = call
+        self._attached.set()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            return next(self._source)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self.error = error
+            self._attached.wait()
+            self._call.cancel()
+            raise StopIteration from error
 
 
-def _stream(method: Callable[..., Iterable[T]], request: Any, timeout: float | None) -> Iterator[T]:
-    try:
-        yield from method(request, timeout=timeout)
-    except grpc.RpcError as error:
-        raise _refusal(error) from error
-
-
-def _refusal(error: grpc.RpcError) -> PlimsollError:
-    """A failed call is also a grpc.Call, which knows code and details."""
-    assert isinstance(error, grpc.Call)
-    code = error.code()
-    if code is grpc.StatusCode.UNAVAILABLE and not _details(error):
-        return Unavailable("UNREACHABLE", f"the node does not answer: {error.details()}")
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return Unavailable("TIMEOUT", "the node did not answer in time")
-    return refusal.from_status(_details(error), code.name, error.details() or code.name)
-
-
-def _details(error: grpc.Call) -> bytes | None:
-    trailers: dict[str, Any] = dict(error.trailing_metadata() or ())
+def _details(call: Any) -> bytes | None:
+    trailers: dict[str, Any] = dict(call.trailing_metadata() or ())
     return trailers.get(refusal.TRAILER)
