@@ -1,0 +1,9 @@
+"""plimsoll audit"""
+
+from __future__ import annotations
+
+import typer
+
+
+def audit(context: typer.Context) -> None:
+    """Audit."""

@@ -1,0 +1,66 @@
+"""Where output goes: answers to stdout, progress to stderr, secrets to files of mode 0600."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress
+
+
+def answer(facts: Any, view: Callable[[], RenderableType], *, as_json: bool) -> None:
+    """Prints one answer: the facts as one line of JSON, or the view for people."""
+    if as_json:
+        line(facts)
+        return
+    from rich.console import Console
+
+    Console(highlight=False).print(view())
+
+
+def line(facts: Any) -> None:
+    """Prints one line of JSON, at once."""
+    sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A progress bar on stderr while the block runs; none where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield bar
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A function that puts content, durably and with mode 0600, at `path`: all of it or nothing.
+
+    That the place can be written is found out on entry, before anything is spent on the content.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    with os.fdopen(descriptor, "wb") as file:
+
+        def put(content: bytes) -> None:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(name).replace(path)
+
+        try:
+            yield put
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(name)

@@ -1,0 +1,48 @@
+"""plimsoll report: hands a loan feed to the lender's own node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from client.cli.connect import connect
+from client.cli.options import settings_of
+from client.cli.output import answer, progress
+from ledger.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from client.feeding import Feeding
+    from client.sdk import Session
+
+
+def report(
+    context: typer.Context,
+    feed: Annotated[Path, typer.Argument(metavar="FILE.csv", help="The feed; its columns are told in docs/cli.md.")],
+    strict: Annotated[bool, typer.Option("--strict", help="One bad row, and nothing of the feed is taken.")] = False,
+) -> None:
+    """Report loans: new ones, changes and closures.
+
+    A row replaces what was reported of its loan before. Rows that cannot be taken are listed; the others go on.
+    """
+    from client import plain, render
+    from client.feeding import Feeding
+
+    settings = settings_of(context)
+    with feed.open("rb") as file:
+        feeding = Feeding(file, strict=strict)
+        if feeding.may_be_sent():
+            with connect(settings, "lender") as session:
+                _send(session, feeding)
+    summary = feeding.summary
+    answer(plain.plain(summary), lambda: render.summary(summary), as_json=settings.json)
+    if summary.rejected and (strict or not summary.accepted):
+        raise typer.Exit(InvalidInput.exit_code)
+
+
+def _send(session: Session, feeding: Feeding) -> None:
+    with progress() as bar:
+        task = bar.add_task("reading", total=None)
+        for response in feeding.send(session):
+            bar.update(task, description=response.phase, completed=response.done, total=response.total or None)

@@ -1,0 +1,170 @@
+"""Answers as tables for people. Everything that came over the wire is shown as text, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from plimsoll.v1 import lender_pb2, operator_pb2
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from client.text import one_line
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_WITHHELD = {
+    "FEW_CONTRIBUTORS": "too few other lenders contribute: a sum would be one lender's own figure",
+    "DIFFERENCING": "together with earlier answers the sums would give away one lender's figures",
+    "IMPLAUSIBLE": "the sums contradict bands and tallies: some record is wrong",
+}
+
+
+def amount(minor: int, minor_per_major: int = 100) -> str:
+    """Minor units as major ones, with thousands separators: 1234567 of 100 a unit is "12,345.67"."""
+    digits = len(str(minor_per_major)) - 1
+    major, rest = divmod(minor, minor_per_major)
+    return f"{major:,}.{rest:0{digits}}" if digits else f"{major:,}"
+
+
+def duration(seconds: int) -> str:
+    """Seconds in the largest unit that fits: 7200 is "2 h"; "never" below zero."""
+    if seconds < 0:
+        return "never"
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "s"))
+    return f"{seconds // size} {unit}"
+
+
+def mebibytes(count: int) -> str:
+    """Bytes as MiB."""
+    return f"{count / (1 << 20):,.1f} MiB"
+
+
+def exposure(
+    response: lender_pb2.ExposureResponse, currency: str, minor_per_major: int, notes: Iterable[tuple[str, str]] = ()
+) -> RenderableType:
+    """One borrower's exposure, and notes under it."""
+    facts: list[tuple[str, str]] = [("borrower", response.borrower)]
+    if response.HasField("amounts"):
+        for name in ("outstanding", "monthly_due", "credit_limit"):
+            figure = amount(getattr(response.amounts, name), minor_per_major)
+            facts.append((name.replace("_", " "), f"{figure} {currency}"))
+    else:
+        facts.append(("amounts", f"withheld, {response.withheld}: {_WITHHELD.get(response.withheld, 'see the docs')}"))
+    own = "this one included" if response.includes_own else "this one not among them"
+    facts += [
+        ("lenders", f"{response.lenders} ({own})" if response.lenders else "none"),
+        ("open accounts", str(response.accounts)),
+        ("classes", _counts((each.name, each.lenders) for each in response.classes)),
+        ("outstanding bands", _counts((_band(each.upper), each.lenders) for each in response.bands)),
+        ("overdue bands", _counts((_band(each.upper), each.lenders) for each in response.overdue_bands)),
+        ("stalest log", f"{duration(response.freshness_seconds)} old"),
+    ]
+    if response.implausible:
+        facts.append(("implausible", ", ".join(response.implausible)))
+    parts: list[RenderableType] = [pairs([*facts, *notes])]
+    if response.inquiries:
+        parts.append(_inquiries(response))
+    parts += [_warning(f"left out: {each.member} ({each.reason})") for each in response.excluded]
+    parts += [_warning(f"custodian failed: {each.member} ({each.reason})") for each in response.custodians_failed]
+    return Group(*parts)
+
+
+def status(response: operator_pb2.StatusResponse) -> RenderableType:
+    """How a node is: itself, its keys, its logs, its peers."""
+    keys = response.keys
+    holds = "holds its shares" if keys.holds_shares else "holds no shares"
+    role = f"custodian {keys.custodian}, {holds}" if keys.custodian else "not a custodian"
+    ceremony = keys.phase + (f", waiting for {', '.join(keys.waiting_for)}" if keys.waiting_for else "")
+    facts = [
+        ("member", response.member),
+        ("consortium", f"{response.name} ({response.consortium})"),
+        ("state", f"{response.state}, up {duration(response.uptime_seconds)}, version {response.version}"),
+        ("keys", f"{ceremony}; epoch {keys.epoch}; any {keys.threshold} of {keys.custodians} decrypt; {role}"),
+        ("borrowers", f"{response.borrowers:,}"),
+        ("disk", f"{mebibytes(response.disk_used_bytes)} used, {mebibytes(response.disk_free_bytes)} free"),
+        ("memory", mebibytes(response.memory_bytes)),
+    ]
+    return Group(pairs(facts), _logs(response.logs), _peers(response.peers))
+
+
+def summary(response: lender_pb2.ReportSummary) -> RenderableType:
+    """What became of a feed."""
+    facts = [
+        ("rows read", f"{response.read:,}"),
+        ("accepted", f"{response.accepted:,}"),
+        ("rejected", f"{response.rejected:,}"),
+        ("positions published", f"{response.published:,} (closed: {response.closed:,})"),
+        ("borrowers unchanged", f"{response.unchanged:,}"),
+        ("log size", f"{response.log_size:,}"),
+    ]
+    parts: list[RenderableType] = [pairs(facts)]
+    if response.rejections:
+        table = _table("Rejected rows", ">line", "field", "reason", "message")
+        for each in response.rejections:
+            _row(table, str(each.line), each.path, each.reason, each.message)
+        parts.append(table)
+    if (more := response.rejected - len(response.rejections)) > 0:
+        parts.append(Text(f"and {more:,} more"))
+    return Group(*parts)
+
+
+def pairs(facts: Iterable[tuple[str, str]]) -> Table:
+    """Names and values, one a line."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, value in facts:
+        _row(table, name, value)
+    return table
+
+
+def _inquiries(response: lender_pb2.ExposureResponse) -> Table:
+    from client.plain import plain
+
+    table = _table("Inquiries about this borrower", "member", "purpose", ">30 days", ">90 days")
+    for each in response.inquiries:
+        values = plain(each)
+        _row(table, each.member, values["purpose"], str(each.days_30), str(each.days_90))
+    return table
+
+
+def _logs(logs: Iterable[operator_pb2.LogStatus]) -> Table:
+    table = _table("Logs", "member", ">entries", ">lag", ">head age", "root", "problem")
+    for each in logs:
+        lag = max(0, each.known_size - each.size)
+        age = duration(each.head_age_seconds)
+        _row(table, each.member, f"{each.size:,}", f"{lag:,}", age, each.root[:16], each.problem)
+    return table
+
+
+def _peers(peers: Iterable[operator_pb2.PeerStatus]) -> Table:
+    table = _table("Peers", "member", "address", "state", ">last contact", "error")
+    for each in peers:
+        state = "reachable" if each.reachable else "unreachable"
+        ago = "never" if each.last_contact_seconds < 0 else f"{duration(each.last_contact_seconds)} ago"
+        _row(table, each.member, each.address, state, ago, each.error)
+    return table
+
+
+def _band(upper: str) -> str:
+    return upper if upper == "above" else f"below {int(upper):,}" if upper.isdecimal() else upper
+
+
+def _counts(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts if count) or "none"
+
+
+def _warning(text: str) -> Text:
+    return Text(one_line(text), "red")
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Columns whose name starts with ">" are flush right."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    for column in columns:
+        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(one_line(cell)) for cell in cells))
