@@ -25,7 +25,7 @@ from node.authority import issue_authority
 from node.home import Home
 from node.keyring import Keyring, generate_keyring
 
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)  # today, as real handshakes go by the real clock
 PASSPHRASE = "correct horse battery staple"
 
 
@@ -97,7 +97,7 @@ def signed_manifest(count: int = 3, *, without: tuple[str, ...] = ()) -> SignedM
 
 
 def make_homes(folder: Path, count: int = 3) -> list[Home]:
-    """Fresh homes lender-1 .. lender-<count> in a folder, reached at localhost; slow (0.1 s each)."""
+    """New homes lender-1 .. lender-<count> in a folder, reached at localhost; slow (0.1 s each)."""
     return [
         founding.init(
             folder / f"lender-{number}",
