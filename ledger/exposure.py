@@ -1,0 +1,155 @@
+"""The answer to a query, as a lender gets it: a value, the RPC message, the JSON of `plimsoll exposure --json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from plimsoll.v1 import lender_pb2
+
+from ledger.inquiry import PURPOSES
+from ledger.inquiry_history import InquiryCount
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Three sums in minor units."""
+
+    credit_limit: int = field(repr=False)
+    outstanding: int = field(repr=False)
+    monthly_due: int = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LogAge:
+    """How current one member's log is. head_age: seconds since its newest head was stored here, 0 for one's own.
+
+    feed_age: seconds since its last position, by that entry's time; -1 where there is none yet.
+    """
+
+    member: str
+    size: int
+    head_age: int
+    feed_age: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An author left out, or a custodian whose answer was wrong, and why: a stable code."""
+
+    member: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How loaded one borrower is.
+
+    amounts: None where they are withheld; `withheld` then is the code. classes, bands, overdue_bands: (name, lenders)
+    in order. logs: in the manifest's order. implausible: codes of the checks that failed (ledger.plausibility).
+    inquiry_index: of the inquiry in the asker's log.
+    """
+
+    borrower: str = field(repr=False)
+    amounts: Amounts | None
+    withheld: str
+    accounts: int
+    lenders: int
+    includes_own: bool
+    classes: tuple[tuple[str, int], ...]
+    bands: tuple[tuple[str, int], ...]
+    overdue_bands: tuple[tuple[str, int], ...]
+    logs: tuple[LogAge, ...]
+    excluded: tuple[Left, ...]
+    inquiries: tuple[InquiryCount, ...]
+    custodians_failed: tuple[Left, ...]
+    implausible: tuple[str, ...]
+    inquiry_index: int
+
+    @property
+    def freshness_seconds(self) -> int:
+        """Age of the stalest log used."""
+        return max((log.head_age for log in self.logs), default=0)
+
+    def to_message(self, transcript: bytes = b"") -> lender_pb2.ExposureResponse:
+        """As the RPC returns it. transcript: the one asked for."""
+        message = lender_pb2.ExposureResponse(
+            borrower=self.borrower,
+            withheld=self.withheld,
+            accounts=self.accounts,
+            lenders=self.lenders,
+            includes_own=self.includes_own,
+            freshness_seconds=self.freshness_seconds,
+            implausible=self.implausible,
+            transcript=transcript,
+            inquiry_index=self.inquiry_index,
+        )
+        if self.amounts is not None:
+            message.amounts.credit_limit = self.amounts.credit_limit
+            message.amounts.outstanding = self.amounts.outstanding
+            message.amounts.monthly_due = self.amounts.monthly_due
+        self._add_counts(message)
+        for log in self.logs:
+            message.logs.add(
+                member=log.member, size=log.size, head_age_seconds=log.head_age, feed_age_seconds=log.feed_age
+            )
+        for left in self.excluded:
+            message.excluded.add(member=left.member, reason=left.reason)
+        for left in self.custodians_failed:
+            message.custodians_failed.add(member=left.member, reason=left.reason)
+        return message
+
+    def _add_counts(self, message: lender_pb2.ExposureResponse) -> None:
+        for name, lenders in self.classes:
+            message.classes.add(name=name, lenders=lenders)
+        for upper, lenders in self.bands:
+            message.bands.add(upper=upper, lenders=lenders)
+        for upper, lenders in self.overdue_bands:
+            message.overdue_bands.add(upper=upper, lenders=lenders)
+        for count in self.inquiries:
+            message.inquiries.add(
+                member=count.member,
+                purpose=count.purpose,
+                days_30=count.days_30,
+                days_90=count.days_90,
+            )
+
+
+def to_json(message: lender_pb2.ExposureResponse) -> dict[str, object]:
+    """The answer as JSON: the keys of `plimsoll exposure --json`. Amounts in minor units, or null where withheld."""
+    amounts = None
+    if message.HasField("amounts"):
+        amounts = {name: getattr(message.amounts, name) for name in ("credit_limit", "outstanding", "monthly_due")}
+    return {
+        "borrower": message.borrower,
+        "amounts": amounts,
+        "withheld": message.withheld,
+        "implausible": list(message.implausible),
+        "accounts": message.accounts,
+        "lenders": message.lenders,
+        "includes_own": message.includes_own,
+        "classes": {count.name: count.lenders for count in message.classes},
+        "bands": {count.upper: count.lenders for count in message.bands},
+        "overdue_bands": {count.upper: count.lenders for count in message.overdue_bands},
+        "freshness_seconds": message.freshness_seconds,
+        "logs": [
+            {
+                "member": log.member,
+                "size": log.size,
+                "head_age_seconds": log.head_age_seconds,
+                "feed_age_seconds": log.feed_age_seconds,
+            }
+            for log in message.logs
+        ],
+        "excluded": [{"member": left.member, "reason": left.reason} for left in message.excluded],
+        "custodians_failed": [{"member": left.member, "reason": left.reason} for left in message.custodians_failed],
+        "inquiries": [
+            {
+                "member": count.member,
+                "purpose": PURPOSES.get(count.purpose, str(int(count.purpose))),
+                "days_30": count.days_30,
+                "days_90": count.days_90,
+            }
+            for count in message.inquiries
+        ],
+        "inquiry_index": message.inquiry_index,
+    }
