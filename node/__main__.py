@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ledger.address import parse_address
 from ledger.caller import ROLES, check_role
@@ -36,7 +36,10 @@ Command = Callable[[argparse.Namespace], Answer | None]
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line, and takes options by their whole names only."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **{**keywords, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE_EXIT, f"plimsoll: {message} (see {self.prog} --help)\n")
@@ -92,7 +95,7 @@ def _common(*, top: bool) -> Parser:
         "--home",
         type=Path,
         metavar="DIR",
-        default=default(os.environ.get(HOME_VARIABLE)),
+        default=default(os.environ.get(HOME_VARIABLE) or None),
         help=f"the lender's home directory (or {HOME_VARIABLE})",
     )
     common.add_argument("--passphrase-file", metavar="FILE", default=default(None), help="the home's passphrase")

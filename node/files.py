@@ -24,6 +24,12 @@ def read(path: Path, maximum: int = 1 << 20) -> bytes:
     return raw
 
 
+def exists(path: Path) -> bool:
+    """Whether something is there. Raises Unready where that cannot be told."""
+    with explained(path):
+        return path.exists()
+
+
 def write_new(path: Path, content: bytes, mode: int) -> None:
     """A file that must not be there yet, durable on return. Raises Refused where it is, Unready."""
     with explained(path), _staged(path, content, mode) as staged:

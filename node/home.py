@@ -49,7 +49,7 @@ class Home:
 
     def is_founded(self) -> bool:
         """Whether a manifest has been adopted."""
-        return (self.folder / home.MANIFEST).exists()
+        return files.exists(self.folder / home.MANIFEST)
 
     def manifest(self) -> Manifest:
         """The manifest in force, its signatures verified. Raises Unready (NOT_FOUNDED) before one is adopted."""
@@ -89,7 +89,7 @@ class Home:
     def make_key(self, role: Role, passphrase: str, rng: Callable[[int], bytes]) -> bool:
         """Makes a role's secret key where there is none; whether there was none."""
         path = self.folder / home.key_file(role)
-        if path.exists():
+        if files.exists(path):
             return False
         sealed = seal_with_passphrase(passphrase, home.key_kind(role), key_der(generate_key()), rng)
         files.write_new(path, sealed.encode(), files.PRIVATE)
