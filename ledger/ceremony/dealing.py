@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ledger import group, schnorr, shamir, share_sealing
+from ledger import group, schnorr, shamir
+from ledger.ceremony import share_sealing
 from ledger.errors import InvalidInput
 from ledger.group import SIZE, Point
 from ledger.hashing import digest, frame
