@@ -1,13 +1,17 @@
-"""The answer to a query, as a lender gets it: a value, the RPC message, the JSON of `plimsoll exposure --json`."""
+"""The answer to a query, as a lender gets it: a value, and the message its node returns."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from plimsoll.v1 import lender_pb2
 
-from ledger.inquiry import PURPOSES
+from ledger.answer import Answer
+from ledger.classification import CLASS_LABELS
+from ledger.fields import Field
 from ledger.inquiry_history import InquiryCount
+from ledger.plausibility import IMPLAUSIBLE, Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,42 +118,39 @@ class Exposure:
             )
 
 
-def to_json(message: lender_pb2.ExposureResponse) -> dict[str, object]:
-    """The answer as JSON: the keys of `plimsoll exposure --json`. Amounts in minor units, or null where withheld."""
-    amounts = None
-    if message.HasField("amounts"):
-        amounts = {name: getattr(message.amounts, name) for name in ("credit_limit", "outstanding", "monthly_due")}
-    return {
-        "borrower": message.borrower,
-        "amounts": amounts,
-        "withheld": message.withheld,
-        "implausible": list(message.implausible),
-        "accounts": message.accounts,
-        "lenders": message.lenders,
-        "includes_own": message.includes_own,
-        "classes": {count.name: count.lenders for count in message.classes},
-        "bands": {count.upper: count.lenders for count in message.bands},
-        "overdue_bands": {count.upper: count.lenders for count in message.overdue_bands},
-        "freshness_seconds": message.freshness_seconds,
-        "logs": [
-            {
-                "member": log.member,
-                "size": log.size,
-                "head_age_seconds": log.head_age_seconds,
-                "feed_age_seconds": log.feed_age_seconds,
-            }
-            for log in message.logs
-        ],
-        "excluded": [{"member": left.member, "reason": left.reason} for left in message.excluded],
-        "custodians_failed": [{"member": left.member, "reason": left.reason} for left in message.custodians_failed],
-        "inquiries": [
-            {
-                "member": count.member,
-                "purpose": PURPOSES.get(count.purpose, str(int(count.purpose))),
-                "days_30": count.days_30,
-                "days_90": count.days_90,
-            }
-            for count in message.inquiries
-        ],
-        "inquiry_index": message.inquiry_index,
-    }
+def expose(answer: Answer, borrower: str, logs: Sequence[LogAge], custodians_failed: Iterable[Left] = ()) -> Exposure:
+    """The answer to the question how loaded `borrower` (its canonical identity) is.
+
+    logs: how current each member's log is, in the manifest's order. custodians_failed: those that were asked in vain.
+    """
+    sums = answer.sums or Sums({}, None, None, None, None)
+    querier, selection = answer.asked.querier, answer.findings.selection
+    return Exposure(
+        borrower=borrower,
+        amounts=_amounts(answer),
+        withheld=answer.findings.withheld or (IMPLAUSIBLE if answer.implausible else ""),
+        accounts=sums.tally[1] if sums.tally else 0,
+        lenders=answer.contributors,
+        includes_own=any(contribution.member == querier for contribution in selection.contributions),
+        classes=_counts(CLASS_LABELS, sums.classes),
+        bands=_counts(answer.bands.outstanding_labels(), sums.bands),
+        overdue_bands=_counts(answer.bands.overdue_labels(), sums.overdue_bands),
+        logs=tuple(logs),
+        excluded=tuple(Left(left.member, left.reason) for left in selection.exclusions),
+        inquiries=answer.inquiries,
+        custodians_failed=tuple(custodians_failed),
+        implausible=answer.implausible,
+        inquiry_index=answer.asked.index,
+    )
+
+
+def _amounts(answer: Answer) -> Amounts | None:
+    if answer.sums is None or answer.findings.withheld or answer.implausible:
+        return None
+    found = {f: amount for f, amount in answer.sums.amounts.items() if amount is not None}
+    return Amounts(found[Field.CREDIT_LIMIT], found[Field.OUTSTANDING], found[Field.MONTHLY_DUE])
+
+
+def _counts(names: Sequence[str], lenders: Sequence[int] | None) -> tuple[tuple[str, int], ...]:
+    """By name; nobody where nothing was added up or the sum cannot be read."""
+    return tuple(zip(names, lenders or [0] * len(names), strict=True))

@@ -1,0 +1,44 @@
+"""An answered query: all that its exposure, its transcripts and their verification are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ledger.bands import Bands
+from ledger.checkpoint import Head
+from ledger.decryption import PartialDecryption
+from ledger.findings import Asked, Findings
+from ledger.group import Point
+from ledger.inquiry_history import InquiryCount
+from ledger.manifest import Manifest
+from ledger.plausibility import Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What t custodians opened for one inquiry.
+
+    entry, receipt: of the inquiry, as logged. query_key: 32 bytes, secret. heads: in the manifest's order of members.
+    bodies: SC_f by field number, () where nobody contributes; so are partials and, None, sums. partials: ascending by
+    custodian. implausible: codes of the checks of `ledger.plausibility` that fail.
+    """
+
+    manifest: Manifest
+    bands: Bands
+    epoch: int
+    asked: Asked
+    entry: bytes
+    receipt: bytes
+    query_key: bytes = field(repr=False)
+    heads: tuple[Head, ...]
+    findings: Findings = field(repr=False)
+    bodies: tuple[Point, ...] = field(repr=False)
+    partials: tuple[PartialDecryption, ...] = field(repr=False)
+    sums: Sums | None = field(repr=False)
+    implausible: tuple[str, ...]
+    inquiries: tuple[InquiryCount, ...]
+
+    @property
+    def contributors(self) -> int:
+        """How many lenders were added up."""
+        return len(self.findings.selection.contributions)
