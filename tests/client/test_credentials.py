@@ -80,7 +80,7 @@ def nodes(homes):
 def call(endpoint: Endpoint):
     options = (("grpc.ssl_target_name_override", endpoint.server_name), ("grpc.enable_retries", 0))
     with grpc.secure_channel(endpoint.address, endpoint.credentials, options) as channel:
-        return channel.unary_unary("/a/b")(b"", timeout=5).decode()
+        return channel.unary_unary("/a/b", bytes, bytes)(b"", timeout=5).decode()
 
 
 def issued(homes, folder, **arguments):

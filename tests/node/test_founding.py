@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from node import files, founding
 from node.home import open_home
 from tests.lenders import NOW, PASSPHRASE, found_homes, lender, lenders, make_homes, seeded
 
-TERMS = {"name": "Example", "currency": "CNY", "time_zone": "Asia/Shanghai"}
+TERMS: dict[str, Any] = {"name": "Example", "currency": "CNY", "time_zone": "Asia/Shanghai"}
 CARDS = [one.card for one in lenders(3)]
 CARDS_OF_OTHERS = [lender(number).card for number in (2, 3, 4)]
 

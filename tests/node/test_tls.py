@@ -225,7 +225,7 @@ def serving(certificate, key=KEY, trusted=MANIFEST):
 def call(address, credentials, member="lender-1"):
     options = (*channel_options(member), ("grpc.enable_retries", 0))
     with grpc.secure_channel(address, credentials, options) as channel:
-        return channel.unary_unary("/a/b")(b"", timeout=5).decode()
+        return channel.unary_unary("/a/b", bytes, bytes)(b"", timeout=5).decode()
 
 
 def client(certificate, towards="lender-1"):
