@@ -77,6 +77,7 @@ class Participant:
         self._received = Received(self._index)
         self._ceremony: Ceremony | None = None
         self._has_told = False
+        self._has_erased = False
 
     @property
     def ceremony(self) -> Ceremony | None:
@@ -148,7 +149,9 @@ class Participant:
             state.shares.check_fit(attempt.final.keys)
             self._has_told = True
             actions.append(Installed(attempt.final.keys, state.shares))
-        if _holds_less(state, before):
+        # Once by each Participant, as the one before may have ended between its last Persist and the Erase.
+        if _holds_less(state, before) or (attempt.final and not state.hpke_private and not self._has_erased):
+            self._has_erased = True
             actions.append(Erase())
         return [*actions, *map(Append, raws)]
 

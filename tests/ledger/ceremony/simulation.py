@@ -148,7 +148,7 @@ class World:
         online = [node for node in self.nodes if node.index not in away]
         end = self.now + seconds
         while self.now < end:
-            before = sum(map(len, self.raw.values()))
+            before = self._progress()
             for node in self.random.sample(online, len(online)):
                 node.step()
             deliveries = [
@@ -161,9 +161,12 @@ class World:
                 for node, author in self.random.sample(deliveries, self.random.randint(1, len(deliveries))):
                     node.seen[author] += 1
                 self.now += self.random.random() * 0.1
-            elif sum(map(len, self.raw.values())) == before:
+            elif self._progress() == before:
                 due = [node.participant.due for node in online if node.participant.due is not None]
                 if not due:
                     break
                 self.now = max(self.now, min(due))
         return self.replay()
+
+    def _progress(self) -> int:
+        return sum(map(len, self.raw.values())) + sum(node.restarts for node in self.nodes)
