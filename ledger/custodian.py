@@ -22,7 +22,6 @@ from ledger import decryption, merkle
 from ledger.cache import Cache
 from ledger.checkpoint import Head
 from ledger.decryption import Session
-from ledger.entries import Kind
 from ledger.errors import Exhausted, PlimsollError, Refused, Unverified
 from ledger.evaluation import Evaluator
 from ledger.findings import Examiner, Findings
@@ -152,7 +151,7 @@ class Custodian:
         querier, limit = question.asked.querier, self._manifest.policy.inquiries_per_day
         quota = self._quotas.get(querier)
         if quota is None:
-            quota = self._quotas[querier] = DailyQuota(self._logs[querier], Kind.INQUIRY, limit, _weigh)
+            quota = self._quotas[querier] = DailyQuota(self._logs[querier], "inquiry", limit, _weigh)
         if quota.is_exceeded(question.asked.index, now):
             raise Exhausted("QUOTA", f"more than {limit} inquiries within a day")
 

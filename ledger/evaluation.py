@@ -13,7 +13,7 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 
 from ledger import dleq, merkle, oprf
 from ledger.cache import Cache
-from ledger.entries import Kind, parse_entry
+from ledger.entries import parse_entry
 from ledger.errors import Exhausted, InvalidInput, Refused, Unverified
 from ledger.group import BASE, Point
 from ledger.hashing import digest
@@ -117,7 +117,7 @@ class Evaluator:
             raise Refused("STALE", "the entry's time is too far from this custodian's clock", "index")
         quota = self._quotas.get(caller)
         if quota is None:
-            quota = DailyQuota(log, Kind.EVALUATION, policy.evaluations_per_day, _weigh)
+            quota = DailyQuota(log, "evaluation", policy.evaluations_per_day, _weigh)
             self._quotas[caller] = quota
         if quota.is_exceeded(index, now):
             raise Exhausted("QUOTA", f"more than {policy.evaluations_per_day} evaluations within a day")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from ledger.entries import Kind
 from ledger.selection import Readable
 
 
@@ -22,5 +21,5 @@ class LogView(Readable, Protocol):
     def root_at(self, size: int) -> bytes:
         """The root of the first `size` entries."""
 
-    def by_kind(self, kind: Kind, start: int = 0) -> Iterator[int]:
+    def by_kind(self, kind: str, start: int = 0) -> Iterator[int]:
         """Indices of the entries of one kind from `start` on, ascending."""

@@ -34,8 +34,8 @@ class Publication:
 
     label: bytes = field(repr=False)
     borrower: str = field(repr=False)
-    pseudonym_key: bytes = field(repr=False)
     number: int
+    pseudonym_key: bytes = field(repr=False)
     loans: tuple[Loan, ...] = field(repr=False)
     position: Position = field(repr=False)
 

@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from ledger.cache import Cache
-from ledger.entries import Kind
 from ledger.inquiry import DAY
 from ledger.logview import LogView
 
@@ -30,7 +29,7 @@ class DailyQuota:
     Keeps two days of times and weights, and of those only as much as it takes to see that the limit is passed.
     """
 
-    def __init__(self, log: LogView, kind: Kind, limit: int, weigh: Weigh) -> None:
+    def __init__(self, log: LogView, kind: str, limit: int, weigh: Weigh) -> None:
         self._log = log
         self._kind = kind
         self._limit = limit
