@@ -408,7 +408,7 @@ class Complaint(_message.Message):
     ceremony: _builtins.bytes
     """32 bytes: the ceremony's id."""
     close: _builtins.bytes
-    """32 bytes: leaf hash of the Close that counts the dealing."""
+    """32 bytes: leaf hash of a valid Close that counts the dealing."""
     dealing: _builtins.bytes
     """32 bytes: leaf hash of the dealing complained of."""
     def __init__(
@@ -438,7 +438,7 @@ class Reveal(_message.Message):
     ceremony: _builtins.bytes
     """32 bytes: the ceremony's id."""
     complaint: _builtins.bytes
-    """32 bytes: leaf hash of the complaint answered."""
+    """32 bytes: id of the complaint answered; not its leaf hash, as bytes alone do not say whose complaint they are."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Eight 32-byte scalars: the complainant's share of every coordinate."""
@@ -474,10 +474,12 @@ class Confirmation(_message.Message):
     close: _builtins.bytes
     """32 bytes: leaf hash of the Close followed."""
     transcript: _builtins.bytes
-    """32 bytes: digest of the transcript: the dealings that qualified and the public keys that follow."""
+    """32 bytes: digest of the transcript: the dealings that qualified and the public keys that follow. All zero: the
+    author confirms none in this attempt.
+    """
     @_builtins.property
     def complaints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """32-byte leaf hashes of the complaints taken into account, ascending."""
+        """32-byte ids of the complaints taken into account, ascending."""
 
     @_builtins.property
     def reveals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
