@@ -10,10 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.errors import InvalidInput
-from ledger.hashing import digest
-
-DOMAIN = "plimsoll/v1/consent"
-SALT_SIZE = 32
+from ledger.inquiry import SALT_SIZE, consent_digest
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -35,7 +32,7 @@ def from_document(document: bytes, rng: Callable[[int], bytes]) -> Consent:
     if not document:
         raise InvalidInput("EMPTY_CONSENT", "the consent document is empty", "consent")
     salt = rng(SALT_SIZE)
-    return Consent(digest(DOMAIN, salt, document), salt)
+    return Consent(consent_digest(salt, document), salt)
 
 
 def from_digest(text: str) -> Consent:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.text import one_line
+from ledger.inquiry import PURPOSES
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _WITHHELD = {
@@ -119,12 +120,9 @@ def pairs(facts: Iterable[tuple[str, str]]) -> Table:
 
 
 def _inquiries(response: lender_pb2.ExposureResponse) -> Table:
-    from client.plain import plain
-
     table = _table("Inquiries about this borrower", "member", "purpose", ">30 days", ">90 days")
     for each in response.inquiries:
-        values = plain(each)
-        _row(table, each.member, values["purpose"], str(each.days_30), str(each.days_90))
+        _row(table, each.member, PURPOSES.get(each.purpose, "unknown"), str(each.days_30), str(each.days_90))
     return table
 
 

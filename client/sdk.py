@@ -14,7 +14,6 @@ import grpc
 from plimsoll.v1 import (
     audit_pb2,
     audit_pb2_grpc,
-    entry_pb2,
     lender_pb2,
     lender_pb2_grpc,
     operator_pb2,
@@ -43,7 +42,7 @@ class Session:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._address = endpoint.address
+        self.endpoint = endpoint
         self._channel = grpc.secure_channel(
             endpoint.address,
             endpoint.credentials,
@@ -73,15 +72,16 @@ class Session:
     def exposure(
         self,
         borrower: str,
-        purpose: entry_pb2.Purpose.ValueType,
+        purpose: int,
         consent_digest: bytes,
         transcript: lender_pb2.TranscriptForm.ValueType = lender_pb2.TRANSCRIPT_FORM_UNSPECIFIED,
         timeout: float = QUERY_TIMEOUT,
     ) -> lender_pb2.ExposureResponse:
-        """How loaded one borrower (`<scheme>:<value>`) is; amounts in minor units, consent_digest 32 bytes."""
-        request = lender_pb2.ExposureRequest(
-            borrower=borrower, purpose=purpose, consent_digest=consent_digest, transcript=transcript
-        )
+        """How loaded one borrower (`<scheme>:<value>`) is; amounts in minor units.
+
+        purpose: a number of the Purpose enumeration (ledger.inquiry.purpose_number). consent_digest: 32 bytes.
+        """
+        request = exposure_request(borrower, purpose, consent_digest, transcript)
         return self._call(self._lender.Exposure, request, timeout)
 
     def exposures(
@@ -172,15 +172,15 @@ class Session:
         call: Any = error  # a failed call is also a grpc.Call, which knows code and details
         code, details = call.code(), _details(call)
         if code is grpc.StatusCode.UNAVAILABLE and not details:
-            return Unavailable("UNREACHABLE", f"the node at {self._address} does not answer: {call.details()}")
+            return Unavailable("UNREACHABLE", f"the node at {self.endpoint.address} does not answer: {call.details()}")
         if code is grpc.StatusCode.DEADLINE_EXCEEDED and not details:
-            return Unavailable("TIMEOUT", f"the node at {self._address} did not answer in time")
+            return Unavailable("TIMEOUT", f"the node at {self.endpoint.address} did not answer in time")
         if code is grpc.StatusCode.CANCELLED and not details:
             return self._closed()
         return refusal.from_status(details, code.name, call.details() or code.name)
 
     def _closed(self) -> PlimsollError:
-        return Unavailable("CLOSED", f"the connection to {self._address} was closed")
+        return Unavailable("CLOSED", f"the connection to {self.endpoint.address} was closed")
 
 
 class _Requests(Generic[T]):
@@ -211,6 +211,21 @@ class _Requests(Generic[T]):
             self._attached.wait()
             self._call.cancel()
             raise StopIteration from error
+
+
+def exposure_request(
+    borrower: str,
+    purpose: int,
+    consent_digest: bytes,
+    transcript: lender_pb2.TranscriptForm.ValueType = lender_pb2.TRANSCRIPT_FORM_UNSPECIFIED,
+) -> lender_pb2.ExposureRequest:
+    """One question, as `exposures` takes many."""
+    return lender_pb2.ExposureRequest(
+        borrower=borrower,
+        purpose=purpose,  # type: ignore[arg-type]  # a number is a number
+        consent_digest=consent_digest,
+        transcript=transcript,
+    )
 
 
 def _details(call: Any) -> bytes | None:

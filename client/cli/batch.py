@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from plimsoll.v1 import entry_pb2, lender_pb2
+from plimsoll.v1 import lender_pb2
 
 from client import plain
 from client.cli.connect import connect
 from client.cli.options import Settings
 from client.cli.output import line, progress
 from client.consent import Consent
+from client.sdk import exposure_request
 from ledger import refusal
 from ledger.errors import InvalidInput
+from ledger.inquiry import purpose_number
 
 
 def ask_many(settings: Settings, batch: Path, purpose: str, make_consent: Callable[[], Consent]) -> int:
@@ -25,7 +27,7 @@ def ask_many(settings: Settings, batch: Path, purpose: str, make_consent: Callab
     """
     borrowers = dict(_borrowers(batch))
     consents = {number: make_consent() for number in borrowers}
-    why = plain.purpose_of(purpose)
+    why = purpose_number(purpose)
     requests = (_request(number, borrower, why, consents[number]) for number, borrower in borrowers.items())
     code = 0
     with connect(settings, "lender") as session, progress() as bar:
@@ -50,11 +52,8 @@ def _borrowers(batch: Path) -> Iterator[tuple[int, str]]:
             yield number, stripped
 
 
-def _request(
-    number: int, borrower: str, purpose: entry_pb2.Purpose.ValueType, consent: Consent
-) -> lender_pb2.ExposuresRequest:
-    question = lender_pb2.ExposureRequest(borrower=borrower, purpose=purpose, consent_digest=consent.digest)
-    return lender_pb2.ExposuresRequest(id=number, request=question)
+def _request(number: int, borrower: str, purpose: int, consent: Consent) -> lender_pb2.ExposuresRequest:
+    return lender_pb2.ExposuresRequest(id=number, request=exposure_request(borrower, purpose, consent.digest))
 
 
 def _outcome(response: lender_pb2.ExposuresResponse, borrower: str) -> tuple[dict[str, Any], int]:

@@ -108,6 +108,8 @@ def _ask_one(
     from plimsoll.v1 import lender_pb2
 
     from client import plain, render
+    from ledger.errors import PlimsollError
+    from ledger.inquiry import purpose_number
     from ledger.manifest import parse_manifest
     from ledger.note import parse_note
 
@@ -116,11 +118,12 @@ def _ask_one(
         form = lender_pb2.TRANSCRIPT_FORM_REDACTED if redacted else lender_pb2.TRANSCRIPT_FORM_FULL
     saving = private_file(transcript) if transcript is not None else nullcontext(lambda _: None)
     with saving as save, connect(settings, "lender") as session:
-        response = session.exposure(borrower, plain.purpose_of(purpose), consent.digest, form)
-        save(response.transcript)
+        response = session.exposure(borrower, purpose_number(purpose), consent.digest, form)
+        if response.transcript:
+            save(response.transcript)
         manifest = None if settings.json else parse_manifest(parse_note(session.manifest()).text)
     facts = {**plain.exposure(response), **consent.facts()}
-    if transcript is not None:
+    if transcript is not None and response.transcript:
         facts["transcript_file"] = str(transcript)
 
     def view() -> Any:
@@ -129,6 +132,8 @@ def _ask_one(
         return render.exposure(response, manifest.currency, manifest.minor_per_major, notes)
 
     answer(facts, view, as_json=settings.json)
+    if transcript is not None and not response.transcript:
+        raise PlimsollError("NO_TRANSCRIPT", "the node gave no transcript with its answer")
 
 
 def _notes(consent: Consent, transcript: Path | None, redacted: bool) -> list[tuple[str, str]]:
