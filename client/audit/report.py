@@ -1,0 +1,90 @@
+"""What an audit found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.checkpoint import Head
+from ledger.errors import PlimsollError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong. member: whose log, or who said so. index: of the first bad entry, None where it is
+    about no entry. reason: stable code."""
+
+    member: str
+    index: int | None
+    reason: str
+    message: str
+
+    @classmethod
+    def because(cls, member: str, index: int | None, error: PlimsollError) -> Finding:
+        """Of a failed check."""
+        return cls(member, index, error.reason, error.message)
+
+    def facts(self) -> dict[str, Any]:
+        """For programs."""
+        return {"member": self.member, "index": self.index, "reason": self.reason, "message": self.message}
+
+
+@dataclass(slots=True)
+class LogReport:
+    """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for."""
+
+    member: str
+    head: Head
+    entries: Mapping[str, int] = field(default_factory=dict)
+    receipts: int = 0
+    proofs: int | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "member": self.member,
+            "origin": self.head.origin,
+            "size": self.head.size,
+            "root": self.head.root.hex(),
+            "entries": dict(self.entries),
+            "receipts": self.receipts,
+            "proofs": self.proofs,
+        }
+
+
+@dataclass(slots=True)
+class Report:
+    """The verdict: bad where anything was found. through: the node read from. asked: the members whose heads were
+    compared; silent: those that did not answer. keys: the phase of the key ceremony, and its public keys once final."""
+
+    through: str
+    consortium: bytes
+    name: str
+    logs: list[LogReport] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
+    phase: str = ""
+    public_keys: list[bytes] = field(default_factory=list)
+    transcripts: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """ "ok" or "bad"."""
+        return "bad" if self.findings else "ok"
+
+    def facts(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "verdict": self.verdict,
+            "through": self.through,
+            "consortium": self.consortium.hex(),
+            "name": self.name,
+            "logs": [log.facts() for log in self.logs],
+            "heads_from": self.asked,
+            "silent": self.silent,
+            "keys": {"phase": self.phase, "public_keys": [key.hex() for key in self.public_keys]},
+            "transcripts": self.transcripts,
+            "findings": [finding.facts() for finding in self.findings],
+        }
