@@ -7,6 +7,7 @@
     tls/<role>.pem         the certificate of each role: node, lender, operator, auditor
     secrets/keyring.sealed the keyring (node.keyring) under the passphrase
     secrets/<role>.sealed  each certificate's secret key, PKCS #8 DER, under the passphrase
+    secrets/custody.sealed a custodian's shares of the keys, under the keyring; never in a backup
     chain/, book/          the stores
 
 `secrets` has mode 0700, its files 0600.
@@ -23,6 +24,7 @@ TLS = "tls"
 AUTHORITY = "tls/ca.pem"
 SECRETS = "secrets"
 KEYRING = "secrets/keyring.sealed"
+CUSTODY = "secrets/custody.sealed"
 CHAIN = "chain"
 BOOK = "book"
 

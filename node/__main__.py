@@ -80,6 +80,8 @@ def build_parser() -> Parser:
     _add_found(add("found", _found, "Write a manifest over the lenders' cards, or merge signed copies of one."))
     _add_sign(add("sign", _sign, "Show a manifest, check one's own card in it, and sign it."))
     add("adopt", _adopt, "Put a manifest in force that everybody has signed.").add_argument("manifest", type=Path)
+    run = add("run", _run, "Run the node until SIGTERM or Ctrl-C.")
+    run.add_argument("--manifest", type=Path, metavar="FILE", help="adopt this manifest first (once, at the founding)")
     _add_credential(add("credential", _credential, "Issue a certificate for a program elsewhere."))
     return parser
 
@@ -215,6 +217,23 @@ def _adopt(options: argparse.Namespace) -> Answer:
     manifest = founding.adopt(home, raw, _passphrase(options, home), rng=os.urandom, now=datetime.now(UTC))
     facts: dict[str, object] = {"home": str(home.folder), "id": manifest.id.hex(), "name": manifest.name}
     return Answer(facts, [f"{home.folder} is in {manifest.name} now: {manifest.id.hex()}"])
+
+
+# -- run
+
+
+def _run(options: argparse.Namespace) -> None:
+    home = open_home(_folder(options))
+    passphrase = _passphrase(options, home)
+    if options.manifest is not None:
+        raw = files.read(options.manifest)
+        founding.adopt(home, raw, passphrase, rng=os.urandom, now=datetime.now(UTC))
+    identity = credentials.open_node(home, passphrase, rng=os.urandom, now=datetime.now(UTC))
+    # gRPC and LevelDB take a while to load, which the other commands need not wait for.
+    from node import logs, runtime
+
+    logs.configure(home.config.log_level)
+    runtime.run(home, identity)
 
 
 def _written(signed: SignedManifest, output: Path) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
-#: Arrivals closer together than this, in seconds, are kept as one, at the later time: memory does not grow with the rate.
+#: Arrivals closer together than this, in seconds, are kept as one, at the later time: the rate costs no memory.
 _GRAIN = 1.0
 
 
@@ -19,9 +19,12 @@ class Arrivals:
         self._tolerance = tolerance
         self._seen: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
         self._confirmed: dict[str, float] = {}
+        self._started: float | None = None
 
     def note(self, member: str, size: int, now: float) -> None:
         """The log of `member` has `size` durable entries since `now`."""
+        if self._started is None:
+            self._started = now
         seen = self._seen[member]
         if len(seen) > 1 and now - seen[-2][0] < _GRAIN:
             seen.pop()
@@ -48,3 +51,7 @@ class Arrivals:
         arrived = seen[-1][0] if len(seen) > 1 else None  # the first is what the disk held at the start
         times = [at for at in (arrived, self._confirmed.get(member)) if at is not None]
         return now - max(times) if times else None
+
+    def running(self, now: float) -> float:
+        """Seconds since the first arrival was noted, at the node's start."""
+        return 0.0 if self._started is None else now - self._started

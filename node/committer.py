@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from ledger.chain import OwnLog
+from node.arrivals import Arrivals
+from node.gossip import Gossip
 
 #: Entries in one commit; a longer batch is a commit of its own. Bounds the time that others wait for it.
 MAX_COMMIT = 1000
@@ -16,8 +19,10 @@ MAX_COMMIT = 1000
 class Committer:
     """The one way to append to this member's own log. Entries handed in together stay consecutive and in order."""
 
-    def __init__(self, log: OwnLog, executor: Executor) -> None:
-        self._log = log
+    def __init__(self, own: OwnLog, gossip: Gossip, arrivals: Arrivals, executor: Executor) -> None:
+        self._own = own
+        self._gossip = gossip
+        self._arrivals = arrivals
         self._executor = executor
         self._waiting: deque[tuple[Sequence[bytes], asyncio.Future[int]]] = deque()
         self._running: asyncio.Task[None] | None = None
@@ -36,7 +41,7 @@ class Committer:
             group = self._take()
             joined = [entry for entries, _ in group for entry in entries]
             try:
-                index = await loop.run_in_executor(self._executor, self._log.append, joined)
+                index = await loop.run_in_executor(self._executor, self._own.append, joined)
             except Exception as error:  # noqa: BLE001 -- handed to everybody who waits, whatever it is
                 for _, done in group:
                     _settle(done, error)
@@ -44,6 +49,8 @@ class Committer:
             for entries, done in group:
                 _settle(done, index)
                 index += len(entries)
+            self._arrivals.note(self._own.log.member, self._own.size, time.monotonic())
+            self._gossip.grown(self._own.log.origin)
 
     def _take(self) -> list[tuple[Sequence[bytes], asyncio.Future[int]]]:
         group = [self._waiting.popleft()]

@@ -16,9 +16,9 @@ import grpc
 import grpc.aio
 import structlog
 from google.protobuf.message import Message
+
 from ledger import refusal
 from ledger.errors import PlimsollError, Refused
-
 from node.tls import Caller
 
 log = structlog.get_logger()
@@ -110,7 +110,7 @@ class Gate(grpc.aio.ServerInterceptor):
             await abort(context, error)
         except grpc.aio.AbortError:
             raise
-        except Exception:  # noqa: BLE001 -- the boundary: of a bug of ours the caller learns only that there is one
+        except Exception:
             log.exception("handler failed", method=method)
             await abort(context, PlimsollError("INTERNAL", "the node failed to serve this call; its log says why"))
 

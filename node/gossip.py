@@ -1,9 +1,9 @@
 """Gossip (design section 3): push of what is new, anti-entropy for what was missed, catch-up of who was away.
 
-Push: one task per peer sends it this node's own log as it grows, and a log that a query made us relay. Anti-entropy: one
-task per peer compares heads every few seconds and pulls what is missing here, pushes what is missing there. Everything
-is verified before it is stored, a block at a time, so memory is bounded by one block. A peer or log that cannot be
-reconciled backs off by itself and holds up nobody else (design section 11, Fabric).
+Push: one task per peer sends it this node's own log as it grows. Anti-entropy: one task per peer compares heads every
+few seconds, pulls what is missing here and pushes what is missing there, which also passes on what a query brought.
+Everything is verified before it is stored, a block at a time, so memory is bounded by one block. A peer or log that
+cannot be reconciled backs off by itself and holds up nobody else (design section 11, Fabric).
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import structlog
-from ledger.block import blocks_from
-from ledger.chain import Chain
-from ledger.checkpoint import parse_head_text
-from ledger.errors import PlimsollError, Unavailable, Unverified
-from ledger.note import parse_note
 from plimsoll.v1 import peer_pb2
 
+from ledger.block import blocks_from
+from ledger.chain import Chain, Replica
+from ledger.checkpoint import parse_head_text
+from ledger.errors import PlimsollError, Unavailable, Unverified
+from ledger.fork import Fork
+from ledger.note import parse_note
 from node.arrivals import Arrivals
 from node.links import Link
 
 log = structlog.get_logger()
 
 CALL_TIMEOUT = 10.0
+#: Seconds a push waits for more to go with it, and for queries' own requests to bring their tail to custodians.
+COALESCE = 0.010
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
 
 
@@ -75,6 +78,12 @@ class Gossip:
                 peer.dirty.add(origin)
                 peer.wake.set()
 
+    def holds(self, member: str, origin: str, size: int) -> None:
+        """A peer has shown that it holds so much of a log: what it has need not be pushed."""
+        peer = self._peers.get(member)
+        if peer is not None and size > peer.sizes.get(origin, 0):
+            peer.sizes[origin] = size
+
     async def take(self, block: peer_pb2.Block) -> int:
         """Verifies and stores a block; the replica's size then. Durable when it returns.
 
@@ -87,9 +96,10 @@ class Gossip:
         async with lock:
             loop = asyncio.get_running_loop()
             try:
-                size = await loop.run_in_executor(self._executor, self._chain.replica(block.origin).apply, block)
-            except Unverified as error:
-                self._suspect(block.origin, error)
+                size = await loop.run_in_executor(self._executor, Replica(replica).apply, block)
+            except Fork as error:
+                self.problems[block.origin] = error.message
+                log.error("fork", origin=block.origin, why=error.message)
                 raise
         self._arrivals.note(replica.member, size, time.monotonic())
         return size
@@ -129,6 +139,7 @@ class Gossip:
                 delay = min(delay * 2, self._interval * 2)
 
     async def _push(self, peer: _Peer, origin: str) -> None:
+        await asyncio.sleep(COALESCE)
         held = self._chain.log_by_origin(origin)
         while (start := peer.sizes.get(origin, 0)) < held.size:
             block = next(iter(blocks_from(held, start)), None)
@@ -186,12 +197,6 @@ class Gossip:
 
     def _author(self, origin: str) -> str:
         return self._chain.log_by_origin(origin).member
-
-    def _suspect(self, origin: str, error: Unverified) -> None:
-        """A fork is for people to look at; other bad blocks say something of the sender, not of the log."""
-        if error.reason == "FORK":
-            self.problems[origin] = error.message
-            log.error("fork", origin=origin, why=error.message)
 
 
 def _claims(heads: Iterable[bytes]) -> Iterable[tuple[str, int]]:

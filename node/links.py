@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
+from plimsoll.v1 import peer_pb2, peer_pb2_grpc
+
 from ledger import refusal
 from ledger.errors import PlimsollError, Unavailable
-from plimsoll.v1 import peer_pb2, peer_pb2_grpc
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ CHANNEL_OPTIONS: list[tuple[str, Any]] = [
 
 
 class Link:
-    """One peer. Every call has a deadline in seconds and raises only PlimsollError: Unavailable where nobody answers."""
+    """One peer. Every call has a deadline in seconds and raises only PlimsollError; Unavailable: nobody answers."""
 
     def __init__(self, member: str, address: str, channel: grpc.aio.Channel) -> None:
         self.member = member

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from ledger.chain import Chain
 from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
+from ledger.chain import Chain
 from node.gate import Context
 from node.services.reading import blocks, heads
 

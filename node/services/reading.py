@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from plimsoll.v1 import peer_pb2
+
 from ledger.block import blocks_from
 from ledger.chain import Chain
-from plimsoll.v1 import peer_pb2
 
 
 def heads(chain: Chain) -> list[bytes]:

@@ -1,0 +1,193 @@
+"""Exposure queries (protocol sections 8 to 13), driven: the core's `Query` does the thinking, this the I/O.
+
+Queries about one borrower take turns, as a custodian answers a member's newest inquiry only. Nothing of a query is
+written down but the Inquiry entry; the query key lives in memory for as long as the query does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import structlog
+from plimsoll.v1 import lender_pb2
+
+from ledger.answer import Answer
+from ledger.chain import Chain
+from ledger.dlog import Table
+from ledger.errors import InvalidInput, PlimsollError, Unready
+from ledger.exposure import Left, LogAge, expose
+from ledger.identity import canonical
+from ledger.inquiry import PURPOSES
+from ledger.labels import BorrowerKeys
+from ledger.manifest import Manifest
+from ledger.query import Asking as Setting
+from ledger.query import Query
+from node.arrivals import Arrivals
+from node.committer import Committer
+from node.custodians import Custodians
+from node.custody import Custody
+from node.gossip import Gossip
+from node.pseudonyms import Pseudonyms
+from node.quorum import ask_quorum
+from node.tails import tail
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+#: Seconds a custodian may take.
+TIMEOUT = 5.0
+#: Seconds after which another custodian is asked (design section 6); more where custodians are slower than that lately.
+PATIENCE = 0.010
+#: Seconds that reading the sums may take.
+SEARCH = 10.0
+#: Bytes.
+CONSENT_DIGEST_SIZE = 32
+#: Queries under way at once; more wait their turn.
+AT_ONCE = 32
+
+
+class Asking:
+    """Answers this lender's questions."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        member: str,
+        chain: Chain,
+        gossip: Gossip,
+        arrivals: Arrivals,
+        custody: Custody,
+        custodians: Custodians,
+        pseudonyms: Pseudonyms,
+        committer: Committer,
+        table: Table,
+        executor: Executor,
+    ) -> None:
+        self._manifest = manifest
+        self._member = member
+        self._chain = chain
+        self._gossip = gossip
+        self._arrivals = arrivals
+        self._custody = custody
+        self._custodians = custodians
+        self._pseudonyms = pseudonyms
+        self._committer = committer
+        self._table = table
+        self._executor = executor
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}  # by borrower; how many wait or run
+
+    async def exposure(self, request: lender_pb2.ExposureRequest) -> lender_pb2.ExposureResponse:
+        """One borrower's exposure. Raises InvalidInput, Unready before the keys are there, Unavailable naming the
+        custodians that are missing, Exhausted for a quota, Refused as custodians refuse."""
+        borrower = _checked(request)
+        setting = self._setting()
+        async with self._room, self._turn(borrower):
+            keys = BorrowerKeys.from_pseudonym_key(await self._pseudonyms.key(borrower)).query
+            now = int(time.time())
+            query = await self._off_loop(
+                lambda: Query.begin(setting, keys, int(request.purpose), request.consent_digest, now)
+            )
+            index = await self._committer.append([query.entry])
+            failures = await self._ask(query, index)
+            answer = await self._off_loop(lambda: query.finish(self._table, _until(time.monotonic() + SEARCH)))
+            exposure = expose(answer, borrower, self._ages(answer), self._failed(query, failures))
+            return exposure.to_message(_transcript(answer, request.transcript))
+
+    def _setting(self) -> Setting:
+        keys, examiner = self._custody.keys, self._custody.examiner
+        if keys is None or examiner is None:
+            raise Unready("NO_KEYS", "the key ceremony is not final yet")
+        logs = {log.member: log for log in self._chain.logs()}
+        return Setting(self._manifest, keys, examiner, logs, self._member)
+
+    async def _ask(self, query: Query, index: int) -> Mapping[str, PlimsollError]:
+        """Has t custodians answer the logged inquiry; who failed."""
+        log = self._chain.log(self._member)
+        receipt = await self._off_loop(lambda: log.receipt(index).encode())
+        request = query.logged(index, receipt, tail(log, index))
+        examined = asyncio.ensure_future(self._off_loop(query.examine))  # while the custodians do the same
+
+        async def ask(member: str) -> bool:
+            response = await self._custodians.decrypt(member, request, TIMEOUT)
+            self._gossip.holds(member, log.origin, index + 1)
+            await examined
+            return await self._off_loop(lambda: query.accept(self._manifest.custodian_index(member), response))
+
+        patience = max(PATIENCE, 2 * self._custodians.latency())
+        try:
+            return await ask_quorum(self._custodians.order(), self._manifest.threshold, ask, patience)
+        finally:
+            await asyncio.gather(examined, return_exceptions=True)
+
+    def _failed(self, query: Query, failures: Mapping[str, PlimsollError]) -> list[Left]:
+        """Custodians whose answer was wrong, or that had none."""
+        wrong = {self._manifest.custodians[index - 1]: reason for index, reason in query.failed.items()}
+        named = {member: wrong.get(member, error.reason) for member, error in failures.items()}
+        for member, reason in named.items():
+            log.warning("custodian failed", custodian=member, reason=reason)
+        return [Left(member, reason) for member, reason in sorted(named.items())]
+
+    def _ages(self, answer: Answer) -> list[LogAge]:
+        """How current each log is that was used."""
+        now, clock = time.monotonic(), int(time.time())
+        ages = []
+        for member, head in zip(self._manifest.members, answer.heads, strict=True):
+            heard = 0.0 if member.name == self._member else self._arrivals.age(member.name, now)
+            last = self._chain.log(member.name).last_position
+            ages.append(
+                LogAge(
+                    member.name,
+                    head.size,
+                    int(self._arrivals.running(now) if heard is None else heard),
+                    -1 if last is None else max(0, clock - last.time),
+                )
+            )
+        return ages
+
+    @asynccontextmanager
+    async def _turn(self, borrower: str) -> AsyncIterator[None]:
+        """One query about a borrower at a time; nothing is kept of borrowers nobody asks about."""
+        lock, waiting = self._turns.get(borrower, (asyncio.Lock(), 0))
+        self._turns[borrower] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._turns[borrower]
+            if waiting == 1:
+                del self._turns[borrower]
+            else:
+                self._turns[borrower] = lock, waiting - 1
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _checked(request: lender_pb2.ExposureRequest) -> str:
+    """The canonical identity asked about. Raises InvalidInput with the field's path."""
+    borrower = canonical(request.borrower)
+    if request.purpose not in PURPOSES:
+        raise InvalidInput("BAD_PURPOSE", f"must be one of {', '.join(PURPOSES.values())}", "purpose")
+    if len(request.consent_digest) != CONSENT_DIGEST_SIZE:
+        raise InvalidInput("BAD_LENGTH", f"must be {CONSENT_DIGEST_SIZE} bytes", "consent_digest")
+    return borrower
+
+
+def _until(deadline: float) -> Callable[[], bool]:
+    return lambda: time.monotonic() < deadline
+
+
+def _transcript(answer: Answer, form: lender_pb2.TranscriptForm) -> bytes:
+    from ledger import transcript
+
+    if form == lender_pb2.TRANSCRIPT_FORM_FULL:
+        return transcript.full(answer)
+    if form == lender_pb2.TRANSCRIPT_FORM_REDACTED:
+        return transcript.redacted(answer)
+    return b""

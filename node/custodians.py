@@ -1,0 +1,49 @@
+"""The custodians as this node reaches them: itself without a network, the others over their links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plimsoll.v1 import peer_pb2
+
+from ledger.manifest import Manifest
+from node.custody import Custody
+from node.links import Link
+
+
+class Custodians:
+    """In the order in which they are best asked."""
+
+    def __init__(self, manifest: Manifest, member: str, custody: Custody, links: Mapping[str, Link]) -> None:
+        self._names = manifest.custodians
+        self._member = member
+        self._custody = custody
+        self._links = links
+
+    def order(self) -> list[str]:
+        """Itself if it holds shares, then those that answered last time by latency, then the others."""
+        return sorted(self._names, key=self._cost)
+
+    def latency(self) -> float:
+        """Smoothed seconds the custodians asked take to answer."""
+        return max((self._links[name].latency for name in self._names if name in self._links), default=0.0)
+
+    async def evaluate(
+        self, member: str, request: peer_pb2.EvaluateRequest, timeout: float
+    ) -> peer_pb2.EvaluateResponse:
+        """Raises what the custodian refuses with; Unavailable where it does not answer in `timeout` seconds."""
+        if member == self._member:
+            return await self._custody.evaluate(member, request)
+        return await self._links[member].evaluate(request, timeout)
+
+    async def decrypt(self, member: str, request: peer_pb2.DecryptRequest, timeout: float) -> peer_pb2.DecryptResponse:
+        """Likewise."""
+        if member == self._member:
+            return await self._custody.decrypt(member, request)
+        return await self._links[member].decrypt(request, timeout)
+
+    def _cost(self, name: str) -> tuple[int, float]:
+        if name == self._member:
+            return (0 if self._custody.holds_shares else 3), 0.0
+        link = self._links[name]
+        return (1 if link.reachable else 2), link.latency

@@ -1,0 +1,229 @@
+"""This node as custodian: its part in the key ceremony, and its answers once it holds shares.
+
+It drives two state machines of the core, `ceremony.Participant` and `Custodian`, and does the I/O they ask for: what
+they must remember is on disk, sealed, before anything that rests on it leaves the node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import structlog
+from plimsoll.v1 import operator_pb2, peer_pb2
+
+from ledger.ceremony import (
+    Append,
+    Ceremony,
+    CeremonyContext,
+    CeremonyEntry,
+    Checks,
+    Erase,
+    Installed,
+    Participant,
+    Persist,
+    Timing,
+    read_entry,
+    replay,
+)
+from ledger.chain import Chain
+from ledger.custodian import Custodian
+from ledger.entries import Kind
+from ledger.errors import PlimsollError, Unready
+from ledger.findings import Examiner
+from ledger.keys import PublicKeys
+from ledger.manifest import Manifest
+from ledger.replica_gap import LacksEntries
+from node.arrivals import Arrivals
+from node.committer import Committer
+from node.gossip import Gossip
+from node.vault import Vault
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+#: Seconds between two looks at the logs while the ceremony is under way, and after it (late complaints).
+BUSY, IDLE = 0.2, 5.0
+#: Seconds that entries which an inquiry names may take to be fetched.
+FETCH_TIMEOUT = 4.0
+
+_KINDS = (Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION)
+
+
+class Custody:
+    """Also for a member that is no custodian: it follows the ceremony and knows the public keys."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        member: str,
+        chain: Chain,
+        vault: Vault,
+        gossip: Gossip,
+        arrivals: Arrivals,
+        committer: Committer,
+        executor: Executor,
+        rng: Callable[[int], bytes],
+        timing: Timing | None = None,
+    ) -> None:
+        self._manifest = manifest
+        self._member = member
+        self._chain = chain
+        self._vault = vault
+        self._gossip = gossip
+        self._arrivals = arrivals
+        self._committer = committer
+        self._executor = executor
+        self._rng = rng
+        self._context = CeremonyContext.of(manifest)
+        self._checks = Checks()
+        self._ceremony: Ceremony | None = None
+        self._timing = timing
+        self._participant = self._take_part()
+        self._custodian: Custodian | None = None
+        self._one_at_a_time = threading.Lock()
+        #: The public keys, once they are final.
+        self.keys: PublicKeys | None = None
+        #: What logs say about inquiries; shared with this node's own queries. There once the keys are.
+        self.examiner: Examiner | None = None
+
+    @property
+    def holds_shares(self) -> bool:
+        """Whether this node can answer as custodian."""
+        return self._custodian is not None
+
+    async def run(self, serving: Callable[[bool], Awaitable[None]]) -> None:
+        """Follows the ceremony for ever; tells `serving` when the keys are there."""
+        told = False
+        while True:
+            await self._step()
+            if self.keys is not None and not told:
+                told = True
+                await serving(True)
+            await asyncio.sleep(IDLE if told and (self.holds_shares or self._participant is None) else BUSY)
+
+    # -- answering
+
+    async def evaluate(self, caller: str, request: peer_pb2.EvaluateRequest) -> peer_pb2.EvaluateResponse:
+        """Checks E1 to E4 and the batch evaluated. `caller` is the member of the caller's certificate."""
+        custodian = self._ready()
+        if request.HasField("tail"):
+            await self._join(caller, request.tail)
+        return await self._with_entries(caller, lambda: custodian.evaluate(caller, request, int(time.time())))
+
+    async def decrypt(self, caller: str, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
+        """Checks Q1 to Q10 and this custodian's part of the sums."""
+        custodian = self._ready()
+        if request.HasField("tail"):
+            await self._join(caller, request.tail)
+        return await self._with_entries(
+            caller, lambda: custodian.answer(caller, request, int(time.time()), self._held_before)
+        )
+
+    async def _join(self, caller: str, tail: peer_pb2.Block) -> None:
+        """The tail of the caller's log goes into the replica, durable, before anything is answered."""
+        if caller == self._member or tail.origin != self._manifest.origin(caller):
+            return  # another log's entries are gossip's business
+        await self._gossip.take(tail)
+
+    async def _with_entries(self, caller: str, work: Callable[[], T]) -> T:
+        """work(), fetching the entries it lacks; a node that cannot get them says so."""
+        deadline = time.monotonic() + FETCH_TIMEOUT
+        while True:
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._executor, self._exclusively, work)
+            except LacksEntries as lacking:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    raise
+                await self._gossip.fetch(lacking.member, lacking.size, [caller], remaining)
+
+    def _exclusively(self, work: Callable[[], T]) -> T:
+        with self._one_at_a_time:
+            return work()
+
+    def _held_before(self, member: str) -> int:
+        return self._arrivals.held_before(member, time.monotonic())
+
+    def _ready(self) -> Custodian:
+        if self._custodian is None:
+            raise Unready("NO_SHARES", f"{self._member} holds no shares of the keys")
+        return self._custodian
+
+    # -- the ceremony
+
+    async def _step(self) -> None:
+        """One look at the logs, and what follows from it."""
+        entries = await self._off_loop(lambda: list(self._entries()))
+        participant = self._participant
+        if participant is None:
+            self._ceremony = await self._off_loop(lambda: replay(self._context, entries, self._checks))
+        else:
+            actions = await self._off_loop(lambda: participant.step(entries, time.time()))
+            self._ceremony = participant.ceremony
+            try:
+                for action in actions:
+                    await self._execute(action)
+            except PlimsollError as error:
+                # What was persisted is the truth from here on: the participant is made anew of it.
+                log.error("key ceremony step failed", why=str(error))
+                self._participant = self._take_part()
+        if self.keys is None and self._ceremony is not None and self._ceremony.keys is not None:
+            self._use(self._ceremony.keys)
+
+    async def _execute(self, action: Append | Persist | Erase | Installed) -> None:
+        if isinstance(action, Append):
+            await self._committer.append([action.entry])
+        elif isinstance(action, Persist):
+            await self._off_loop(lambda: self._vault.store(action.state))
+        elif isinstance(action, Erase):
+            await self._off_loop(self._vault.erase_former)
+        else:
+            self._use(action.keys)
+            logs = {log.member: log for log in self._chain.logs()}
+            self._custodian = Custodian(self._manifest, action.keys, action.shares, logs, self._rng, self.examiner)
+            log.info("holding shares", epoch=action.keys.epoch, custodian=action.shares.index)
+
+    def _use(self, keys: PublicKeys) -> None:
+        if self.keys is None:
+            self.examiner = Examiner(self._manifest, keys)
+            self.keys = keys
+            log.info("keys are final", epoch=keys.epoch)
+
+    def _entries(self) -> Iterator[CeremonyEntry]:
+        for held in self._chain.logs():
+            if held.member not in self._context.custodians:
+                continue
+            for kind in _KINDS:
+                for index, raw in held.entries_by_kind(kind):
+                    entry = read_entry(held.member, index, raw)
+                    if entry is not None:
+                        yield entry
+
+    def _take_part(self) -> Participant | None:
+        if not self._manifest.custodian_index(self._member):
+            return None
+        return Participant(self._context, self._member, self._rng, self._timing, self._vault.load())
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    # -- for the operator
+
+    def status(self) -> operator_pb2.KeyStatus:
+        """Where the ceremony stands."""
+        ceremony = self._ceremony
+        return operator_pb2.KeyStatus(
+            epoch=0 if self.keys is None else self.keys.epoch,
+            custodian=self._manifest.custodian_index(self._member),
+            threshold=self._manifest.threshold,
+            custodians=len(self._manifest.custodians),
+            phase="" if ceremony is None else ceremony.phase,
+            waiting_for=() if ceremony is None else ceremony.waiting_for,
+            holds_shares=self.holds_shares,
+            public_keys=[] if self.keys is None else [point.hex() for point in self.keys],
+        )

@@ -1,0 +1,93 @@
+"""Obtaining pseudonym keys from t custodians (protocol section 6) and keeping them in the book."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import structlog
+from plimsoll.v1 import peer_pb2
+
+from ledger.chain import Log
+from ledger.errors import Unready
+from ledger.manifest import Manifest
+from ledger.pseudonym import Batch
+from node.committer import Committer
+from node.custodians import Custodians
+from node.custody import Custody
+from node.quorum import ask_quorum
+from node.shelf import Shelf
+from node.tails import tail
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+#: Seconds a custodian may take for a whole batch, and after which another is asked.
+TIMEOUT = 20.0
+PATIENCE = 2.0
+
+
+class Pseudonyms:
+    """The asking side; the blinded batch is all that leaves this node."""
+
+    #: Identities asked for at once.
+    batch = 512
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        own: Log,
+        shelf: Shelf,
+        custody: Custody,
+        custodians: Custodians,
+        committer: Committer,
+        executor: Executor,
+        rng: Callable[[int], bytes],
+    ) -> None:
+        self._manifest = manifest
+        self._log = own
+        self._shelf = shelf
+        self._custody = custody
+        self._custodians = custodians
+        self._committer = committer
+        self._executor = executor
+        self._rng = rng
+
+    async def key(self, borrower: str) -> bytes:
+        """K_b of a canonical identity, 64 bytes: from the book, or obtained and kept there."""
+        known = await self._off_loop(self._shelf.pseudonym_key, borrower)
+        if known is None:
+            (known,) = await self.obtain([borrower])
+        return known
+
+    async def obtain(self, borrowers: Sequence[str]) -> list[bytes]:
+        """K_b of identities that have no record in the book, which then has one, in the order asked for.
+
+        Logs an Evaluation first. Raises Unready before the keys are there, Unavailable without t custodians.
+        """
+        keys = self._custody.keys
+        if keys is None:
+            raise Unready("NO_KEYS", "the key ceremony is not final yet")
+        consortium, threshold = self._manifest.consortium, self._manifest.threshold
+        batch = await self._off_loop(Batch, borrowers, consortium, keys, threshold, self._rng)
+        index = await self._committer.append([batch.entry(int(time.time()))])
+        request = peer_pb2.EvaluateRequest(tail=tail(self._log, index), index=index, elements=batch.elements)
+
+        async def ask(member: str) -> bool:
+            response = await self._custodians.evaluate(member, request, TIMEOUT)
+            good: bool = await self._off_loop(batch.accept, self._manifest.custodian_index(member), response)
+            return good
+
+        failures = await ask_quorum(self._custodians.order(), threshold, ask, PATIENCE)
+        for member, error in failures.items():
+            log.warning("custodian failed to evaluate", custodian=member, why=str(error))
+        found: list[bytes] = await self._off_loop(batch.finish)
+        await self._off_loop(self._shelf.introduce, list(zip(borrowers, found, strict=True)))
+        return found
+
+    async def _off_loop(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)

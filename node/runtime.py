@@ -1,0 +1,196 @@
+"""A running node: its parts, put together in one place, started and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+
+import grpc.aio
+import structlog
+from plimsoll.v1 import audit_pb2_grpc, lender_pb2_grpc, operator_pb2_grpc, peer_pb2_grpc
+
+from ledger import home as layout
+from ledger.chain import Chain, OwnLog
+from ledger.config import Config
+from ledger.dlog import Table
+from ledger.errors import PlimsollError
+from ledger.manifest import Manifest
+from ledger.note import Signer
+from ledger.store import Store
+from node import table
+from node.arrivals import Arrivals
+from node.asking import Asking
+from node.book import Book
+from node.committer import Committer
+from node.credentials import NodeIdentity
+from node.custodians import Custodians
+from node.custody import Custody
+from node.files import read
+from node.gate import Gate
+from node.gossip import Gossip
+from node.home import Home
+from node.leveldb import LevelStore
+from node.links import CHANNEL_OPTIONS, Link
+from node.pseudonyms import Pseudonyms
+from node.reporting import Reporting
+from node.server import Server
+from node.services.audit import AuditService
+from node.services.lender import LenderService
+from node.services.operator import OperatorService
+from node.services.peer import PeerService
+from node.shelf import Shelf
+from node.state import State
+from node.tls import Callers, channel_credentials, channel_options, server_credentials
+from node.vault import Vault
+from node.workers import Workers
+
+log = structlog.get_logger()
+
+#: Seconds that calls under way get when the node is told to stop.
+GRACE = 3.0
+#: Threads for verified writes and custodians' arithmetic, most of which is done without the interpreter's lock.
+THREADS = 8
+
+Rng = Callable[[int], bytes]
+
+
+class Node:
+    """One member's node. `home` is open, `identity` holds its unlocked secrets; `rng(n)` gives n random bytes."""
+
+    def __init__(self, home: Home, identity: NodeIdentity, rng: Rng = os.urandom) -> None:
+        self._home = home
+        self._identity = identity
+        self._manifest = identity.manifest
+        self._member = home.config.member
+        self._rng = rng
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serves until `stop` is set. Raises PlimsollError where the node cannot start."""
+        config, keyring = self._home.config, self._identity.keyring
+        with (
+            ThreadPoolExecutor(THREADS, thread_name_prefix="node") as threads,
+            closing(LevelStore(self._home.folder / layout.CHAIN, cache_mib=config.cache_mib)) as chain_store,
+            closing(LevelStore(self._home.folder / layout.BOOK, cache_mib=max(8, config.cache_mib // 8))) as book_store,
+        ):
+            chain = _open_chain(chain_store, self._manifest)
+            book = Book(book_store, keyring.book_key, self._rng)
+            workers = Workers(config.workers)
+            async with self._links() as links:
+                try:
+                    await self._serve(chain, book, links, workers, threads, stop)
+                finally:
+                    workers.close()
+
+    async def _serve(
+        self,
+        chain: Chain,
+        book: Book,
+        links: dict[str, Link],
+        workers: Workers,
+        threads: ThreadPoolExecutor,
+        stop: asyncio.Event,
+    ) -> None:
+        config, keyring, manifest, member = self._home.config, self._identity.keyring, self._manifest, self._member
+        arrivals = Arrivals(manifest.policy.heads_seconds)
+        for each in manifest.members:
+            arrivals.note(each.name, chain.log(each.name).size, time.monotonic())
+        signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
+        own = OwnLog(chain.log(member), signer)
+        gossip = Gossip(chain, member, links.values(), arrivals, threads, manifest.policy.gossip_seconds)
+        committer = Committer(own, gossip, arrivals, threads)
+        vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
+        custody = Custody(manifest, member, chain, vault, gossip, arrivals, committer, threads, self._rng)
+        custodians = Custodians(manifest, member, custody, links)
+        shelf = Shelf(manifest, keyring, own.log, book)
+        pseudonyms = Pseudonyms(manifest, own.log, shelf, custody, custodians, committer, threads, self._rng)
+        dlog_table = await asyncio.to_thread(_load_table, config)
+        asking = Asking(
+            manifest, member, chain, gossip, arrivals, custody, custodians, pseudonyms, committer, dlog_table, threads
+        )
+        reporting = Reporting(manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng)
+        state = State(self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody)
+
+        gate = Gate(member, Callers(manifest, config.revoked).identify)
+        credentials = server_credentials(manifest, self._identity.key, self._identity.certificate)
+        server = Server(gate, credentials, str(config.listen))
+        signed_manifest = read(self._home.folder / layout.MANIFEST)
+        peer_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(chain, gossip, custody), server.grpc)
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(chain, signed_manifest), server.grpc)
+        lender_pb2_grpc.add_LenderServiceServicer_to_server(LenderService(asking, reporting), server.grpc)
+        operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorService(state), server.grpc)
+        await server.start()
+        log.info("started", member=member, listen=str(config.listen), consortium=manifest.consortium.hex())
+        background = [
+            asyncio.create_task(gossip.run(), name="gossip"),
+            asyncio.create_task(custody.run(server.serving), name="custody"),
+        ]
+        try:
+            await _until(stop, background)
+        finally:
+            log.info("stopping")
+            await server.stop(GRACE)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _links(self) -> AsyncIterator[dict[str, Link]]:
+        links = {}
+        for peer in self._manifest.members:
+            if peer.name == self._member:
+                continue
+            credentials = channel_credentials(self._manifest, peer.name, self._identity.key, self._identity.certificate)
+            options = [*CHANNEL_OPTIONS, *channel_options(peer.name)]
+            channel = grpc.aio.secure_channel(str(peer.address), credentials, options)
+            links[peer.name] = Link(peer.name, str(peer.address), channel)
+        try:
+            yield links
+        finally:
+            await asyncio.gather(*(link.close() for link in links.values()))
+
+
+async def _until(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
+    """Waits for the word to stop; a background task that ends by itself has failed, and the node with it."""
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *background], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for task in done - {waiting}:
+        error = task.exception()
+        if error is not None:
+            raise error
+        raise PlimsollError("STOPPED", f"{task.get_name()} ended by itself")
+
+
+def _open_chain(store: Store, manifest: Manifest) -> Chain:
+    names = [(each.name, manifest.origin(each.name), manifest.log_key(each.name)) for each in manifest.members]
+    return Chain(store, names, new_lock=threading.RLock)
+
+
+def _load_table(config: Config) -> Table:
+    """The public table; built first where this machine has none, which takes half a minute."""
+    return table.load(None if config.table is None else Path(config.table))
+
+
+def run(home: Home, identity: NodeIdentity) -> None:
+    """Runs a node until SIGTERM or SIGINT."""
+
+    # Calls into libsodium and LevelDB let go of the interpreter; by default they may wait 5 ms to get it back.
+    sys.setswitchinterval(0.0005)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, stop.set)
+        await Node(home, identity).run(stop)
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main())

@@ -1,0 +1,77 @@
+"""LenderService: the lender's own loan system and staff."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from plimsoll.v1 import lender_pb2, lender_pb2_grpc
+
+from ledger.errors import InvalidInput, PlimsollError
+from ledger.feed import MAX_BATCH_ROWS
+from node.asking import Asking
+from node.gate import Context
+from node.reporting import Reporting
+
+#: Questions of one stream that are under way at once; more wait in the caller's connection.
+AT_ONCE = 16
+
+
+class LenderService(lender_pb2_grpc.LenderServiceServicer):
+    """Translates; a stream's questions are asked side by side."""
+
+    def __init__(self, asking: Asking, reporting: Reporting) -> None:
+        self._asking = asking
+        self._reporting = reporting
+
+    async def Report(  # noqa: N802 -- gRPC's names
+        self, request_iterator: AsyncIterator[lender_pb2.ReportRequest], context: Context
+    ) -> AsyncIterator[lender_pb2.ReportResponse]:
+        """Progress as it is made, then the summary."""
+        async for response in self._reporting.report(_bounded(request_iterator)):
+            yield response
+
+    async def Exposure(  # noqa: N802
+        self, request: lender_pb2.ExposureRequest, context: Context
+    ) -> lender_pb2.ExposureResponse:
+        """One borrower."""
+        return await self._asking.exposure(request)
+
+    async def Exposures(  # noqa: N802
+        self, request_iterator: AsyncIterator[lender_pb2.ExposuresRequest], context: Context
+    ) -> AsyncIterator[lender_pb2.ExposuresResponse]:
+        """Many borrowers; answers come as they are ready."""
+        running: set[asyncio.Task[lender_pb2.ExposuresResponse]] = set()
+        try:
+            async for request in request_iterator:
+                running.add(asyncio.create_task(self._answer(request)))
+                while len(running) >= AT_ONCE:
+                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        yield task.result()
+            while running:
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+
+    async def _answer(self, request: lender_pb2.ExposuresRequest) -> lender_pb2.ExposuresResponse:
+        try:
+            return lender_pb2.ExposuresResponse(id=request.id, response=await self._asking.exposure(request.request))
+        except PlimsollError as error:
+            failure = lender_pb2.Failure(
+                reason=error.reason, message=error.message, path=error.path, status=error.grpc_status
+            )
+            return lender_pb2.ExposuresResponse(id=request.id, failure=failure)
+
+
+async def _bounded(
+    requests: AsyncIterator[lender_pb2.ReportRequest],
+) -> AsyncIterator[lender_pb2.ReportRequest]:
+    """A feed's messages; one that holds too many rows ends it."""
+    async for request in requests:
+        if len(request.rows) > MAX_BATCH_ROWS:
+            raise InvalidInput("TOO_MANY_ROWS", f"a message has at most {MAX_BATCH_ROWS} rows", "rows")
+        yield request

@@ -1,0 +1,53 @@
+"""PeerService: what this node does for the other members' nodes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from plimsoll.v1 import peer_pb2, peer_pb2_grpc
+
+from ledger.chain import Chain
+from node.custody import Custody
+from node.gate import CALLER, Context
+from node.gossip import Gossip
+from node.services.reading import blocks, heads
+
+
+class PeerService(peer_pb2_grpc.PeerServiceServicer):
+    """Translates; the caller is the member its certificate names, whatever a message says."""
+
+    def __init__(self, chain: Chain, gossip: Gossip, custody: Custody) -> None:
+        self._chain = chain
+        self._gossip = gossip
+        self._custody = custody
+
+    async def Heads(  # noqa: N802 -- gRPC's names
+        self, request: peer_pb2.HeadsRequest, context: Context
+    ) -> peer_pb2.HeadsResponse:
+        """One per log that has entries."""
+        return peer_pb2.HeadsResponse(heads=heads(self._chain))
+
+    async def Push(  # noqa: N802
+        self, request: peer_pb2.PushRequest, context: Context
+    ) -> peer_pb2.PushResponse:
+        """Verified, stored and synced when it answers."""
+        return peer_pb2.PushResponse(size=await self._gossip.take(request.block))
+
+    async def Pull(  # noqa: N802
+        self, request: peer_pb2.PullRequest, context: Context
+    ) -> AsyncIterator[peer_pb2.PullResponse]:
+        """Blocks up to the head held at the call's start."""
+        async for block in blocks(self._chain, request.origin, request.start):
+            yield peer_pb2.PullResponse(block=block)
+
+    async def Evaluate(  # noqa: N802
+        self, request: peer_pb2.EvaluateRequest, context: Context
+    ) -> peer_pb2.EvaluateResponse:
+        """As custodian."""
+        return await self._custody.evaluate(CALLER.get().member, request)
+
+    async def Decrypt(  # noqa: N802
+        self, request: peer_pb2.DecryptRequest, context: Context
+    ) -> peer_pb2.DecryptResponse:
+        """As custodian."""
+        return await self._custody.decrypt(CALLER.get().member, request)

@@ -1,0 +1,106 @@
+"""How the node is, gathered from all its parts for the operator."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from plimsoll.v1 import operator_pb2
+
+from ledger import home
+from ledger.chain import Chain
+from ledger.manifest import Manifest
+from node.arrivals import Arrivals
+from node.book import Book
+from node.custody import Custody
+from node.gossip import Gossip
+from node.links import Link
+
+
+class State:
+    """Read-only view over the parts of a running node."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        member: str,
+        chain: Chain,
+        book: Book,
+        links: dict[str, Link],
+        gossip: Gossip,
+        arrivals: Arrivals,
+        custody: Custody,
+    ) -> None:
+        self._folder = folder
+        self._manifest = manifest
+        self._member = member
+        self._chain = chain
+        self._book = book
+        self._links = links
+        self._gossip = gossip
+        self._arrivals = arrivals
+        self._custody = custody
+        self._started = time.monotonic()
+
+    def describe(self) -> operator_pb2.StatusResponse:
+        """Everything, as the wire has it."""
+        disk = os.statvfs(self._folder)
+        return operator_pb2.StatusResponse(
+            member=self._member,
+            consortium=self._manifest.consortium.hex(),
+            name=self._manifest.name,
+            uptime_seconds=int(time.monotonic() - self._started),
+            state="serving" if self._custody.keys is not None else "waiting-for-keys",
+            peers=[self._peer(link) for link in self._links.values()],
+            logs=[self._log(member.name) for member in self._manifest.members],
+            keys=self._custody.status(),
+            disk_used_bytes=sum(_size(self._folder / name) for name in (home.CHAIN, home.BOOK)),
+            disk_free_bytes=disk.f_bavail * disk.f_frsize,
+            borrowers=self._book.borrowers,
+            memory_bytes=_resident(),
+            version=version("plimsoll"),
+        )
+
+    def _peer(self, link: Link) -> operator_pb2.PeerStatus:
+        ago = -1 if link.last_contact is None else int(time.monotonic() - link.last_contact)
+        return operator_pb2.PeerStatus(
+            member=link.member,
+            address=link.address,
+            reachable=link.reachable,
+            error=link.error,
+            last_contact_seconds=ago,
+        )
+
+    def _log(self, member: str) -> operator_pb2.LogStatus:
+        log = self._chain.log(member)
+        age = 0.0 if member == self._member else self._arrivals.age(member, time.monotonic())
+        return operator_pb2.LogStatus(
+            member=member,
+            size=log.size,
+            known_size=max(log.size, self._gossip.known_sizes.get(log.origin, 0)),
+            root="" if log.head is None else log.head.head.root.hex(),
+            head_age_seconds=-1 if age is None else int(age),
+            problem=self._gossip.problems.get(log.origin, ""),
+        )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder that may change while it is read."""
+    total = 0
+    with os.scandir(folder) as files:
+        for file in files:
+            try:
+                total += file.stat().st_size
+            except FileNotFoundError:  # compacted away between listing and asking
+                continue
+    return total
+
+
+def _resident() -> int:
+    """Bytes of memory in use now."""
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()

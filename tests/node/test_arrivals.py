@@ -1,0 +1,53 @@
+"""What was held a while ago, and how fresh a log is."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from node.arrivals import Arrivals
+
+TOLERANCE = 30.0
+
+
+def test_nothing_was_held_by_a_node_that_has_just_started():
+    arrivals = Arrivals(TOLERANCE)
+    arrivals.note("a", 7, 100.0)
+    assert arrivals.held_before("a", 129.0) == 0
+    assert arrivals.held_before("a", 130.0) == 7
+
+
+def test_an_unknown_log_held_nothing_and_has_no_age():
+    arrivals = Arrivals(TOLERANCE)
+    assert arrivals.held_before("a", 1e9) == 0
+    assert arrivals.age("a", 1e9) is None
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 9)), min_size=1, max_size=60), st.floats(0, 120))
+def test_what_is_said_to_have_been_held_was_held_at_most_a_second_later(steps, after):
+    arrivals, now, size, history = Arrivals(TOLERANCE), 0.0, 0, []
+    for wait, more in steps:
+        now, size = now + wait, size + more
+        history.append((now, size))
+        arrivals.note("a", size, now)
+    asked = now + after
+    held = arrivals.held_before("a", asked)
+    surely = max([s for at, s in history if at <= asked - TOLERANCE - 1.0], default=0)
+    truly = max([s for at, s in history if at <= asked - TOLERANCE], default=0)
+    assert surely <= held <= truly
+
+
+def test_memory_does_not_grow_with_the_rate_of_arrivals():
+    arrivals = Arrivals(TOLERANCE)
+    for step in range(100_000):
+        arrivals.note("a", step, step / 1000)
+    assert len(arrivals._seen["a"]) < 2 * TOLERANCE + 5
+
+
+def test_age_counts_from_the_last_entry_or_the_last_word_of_the_author():
+    arrivals = Arrivals(TOLERANCE)
+    arrivals.note("a", 1, 0.0)  # what the disk held at the start says nothing of the author
+    assert arrivals.age("a", 10.0) is None
+    arrivals.note("a", 2, 12.0)
+    assert arrivals.age("a", 15.0) == 3.0
+    arrivals.confirm("a", 14.0)
+    assert arrivals.age("a", 15.0) == 1.0
