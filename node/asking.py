@@ -183,7 +183,7 @@ def _until(deadline: float) -> Callable[[], bool]:
     return lambda: time.monotonic() < deadline
 
 
-def _transcript(answer: Answer, form: lender_pb2.TranscriptForm) -> bytes:
+def _transcript(answer: Answer, form: int) -> bytes:
     from ledger import transcript
 
     if form == lender_pb2.TRANSCRIPT_FORM_FULL:

@@ -7,15 +7,15 @@ learns only that.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import grpc
 import grpc.aio
 import structlog
-from google.protobuf.message import Message
 
 from ledger import refusal
 from ledger.errors import PlimsollError, Refused
@@ -46,65 +46,52 @@ CALLER: ContextVar[Caller] = ContextVar("caller")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Gate(grpc.aio.ServerInterceptor):
-    """Wraps every handler of the server."""
+class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is generic, the class is not
+    """Wraps every handler of the server. identify: the caller behind a certificate (PEM), or Refused."""
 
     def __init__(self, member: str, identify: Callable[[bytes], Caller]) -> None:
         self._member = member
         self._identify = identify
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """gRPC's hook: the handler of a call, behind the gate."""
         handler = await continuation(handler_call_details)
-        method: str = handler_call_details.method  # type: ignore[attr-defined]  # "/package.Service/Method"
-        if handler is None:
-            return handler
-        service = method.split("/")[1]
-        if handler.response_streaming:
-            return self._streaming(handler, service, method)
-        return self._unary(handler, service, method)
+        if handler is None:  # gRPC answers UNIMPLEMENTED
+            return None
+        method: str = handler_call_details.method  # "/package.Service/Method"
+        guarded = self._streaming(handler, method) if handler.response_streaming else self._unary(handler, method)
+        return guarded(handler.request_deserializer, handler.response_serializer)
 
-    def _unary(
-        self, handler: grpc.RpcMethodHandler[Any, Any], service: str, method: str
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    def _unary(self, handler: Any, method: str) -> Callable[..., Any]:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        assert inner is not None
+        make: Any = grpc.unary_unary_rpc_method_handler
+        if handler.request_streaming:
+            make = grpc.stream_unary_rpc_method_handler
 
-        async def guarded(request: Any, context: Context) -> Message:
-            async with self._guard(context, service, method):
-                answer: Message = await inner(request, context)  # type: ignore[misc]
-                return answer
-            raise AssertionError("the guard aborts")
+        async def guarded(request: Any, context: Context) -> Any:
+            async with self._guard(context, method):
+                return await inner(request, context)
 
-        make = (
-            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
-        )
-        return make(guarded, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+        return partial(make, guarded)
 
-    def _streaming(
-        self, handler: grpc.RpcMethodHandler[Any, Any], service: str, method: str
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    def _streaming(self, handler: Any, method: str) -> Callable[..., Any]:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        assert inner is not None
+        make: Any = grpc.unary_stream_rpc_method_handler
+        if handler.request_streaming:
+            make = grpc.stream_stream_rpc_method_handler
 
-        async def guarded(request: Any, context: Context) -> AsyncIterator[Message]:
-            async with self._guard(context, service, method):
-                async for answer in inner(request, context):  # type: ignore[union-attr]
+        async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
+            async with self._guard(context, method):
+                async for answer in inner(request, context):
                     yield answer
 
-        make = (
-            grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
-        )
-        return make(guarded, handler.request_deserializer, handler.response_serializer)  # type: ignore[arg-type]
+        return partial(make, guarded)
 
     @asynccontextmanager
-    async def _guard(self, context: Context, service: str, method: str) -> AsyncIterator[None]:
+    async def _guard(self, context: Context, method: str) -> AsyncIterator[None]:
         """Admits the caller, then turns what the handler raises into a status."""
         try:
-            CALLER.set(self._admit(context, service))
+            CALLER.set(self._admit(context, method.split("/")[1]))
             yield
         except PlimsollError as error:
             await abort(context, error)
@@ -118,7 +105,7 @@ class Gate(grpc.aio.ServerInterceptor):
         presented = context.auth_context().get("x509_pem_cert")
         if not presented:
             raise Refused("NO_CERTIFICATE", "a client certificate is needed")
-        caller = self._identify(bytes(presented[0]))
+        caller = self._identify(bytes(next(iter(presented))))
         if caller.role not in ROLES.get(service, frozenset()):
             raise Refused("ROLE", f"{service} is not open to the role {caller.role}")
         if service in OWN_ONLY and caller.member != self._member:

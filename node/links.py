@@ -81,7 +81,7 @@ class Link:
                     raise self._failed(Unavailable("STALLED", f"{self.member} sends no more")) from error
                 except grpc.aio.AioRpcError as error:
                     raise self._failed(as_refusal(error, self.member)) from error
-                if answer is grpc.aio.EOF:
+                if not isinstance(answer, peer_pb2.PullResponse):  # the end of the stream
                     return
                 self._succeeded()
                 yield answer.block
@@ -90,7 +90,7 @@ class Link:
 
     async def close(self) -> None:
         """Ends the channel."""
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def _call(self, method: Callable[..., Awaitable[T]], request: Any, timeout: float) -> T:
         try:
@@ -118,5 +118,6 @@ def as_refusal(error: grpc.aio.AioRpcError, member: str) -> PlimsollError:
     code = error.code()
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
         return Unavailable("UNREACHABLE", f"{member} does not answer ({code.name.lower().replace('_', ' ')})")
-    trailers: Mapping[str, Any] = dict(error.trailing_metadata() or ())
+    metadata: Any = error.trailing_metadata()  # its stub does not say that it iterates over pairs
+    trailers: Mapping[str, Any] = dict(metadata or ())
     return refusal.from_status(trailers.get(refusal.TRAILER), code.name, error.details() or code.name)

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from plimsoll.v1 import audit_pb2, lender_pb2, operator_pb2, peer_pb2
 
@@ -42,7 +43,7 @@ class Server:
 
     def __init__(self, gate: Gate, credentials: grpc.ServerCredentials, listen: str) -> None:
         self.grpc = grpc.aio.server(interceptors=[gate], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         try:
