@@ -30,8 +30,9 @@ from node.links import Link
 log = structlog.get_logger()
 
 CALL_TIMEOUT = 10.0
-#: Seconds a push waits for more to go with it, and for queries' own requests to bring their tail to custodians.
-COALESCE = 0.010
+#: Seconds a push waits for more to go with it, and for queries' own requests to bring their tail to custodians; and
+#: from one push to the next to the same peer, so that a stream of small appends does not cost each peer a call each.
+COALESCE, GAP = 0.010, 0.100
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
 
 
@@ -42,6 +43,7 @@ class _Peer:
     link: Link
     sizes: dict[str, int] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
+    pushed: float = 0.0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     backoff: dict[str, tuple[float, float]] = field(default_factory=dict)  # origin: (not before, last delay)
 
@@ -128,7 +130,9 @@ class Gossip:
             if not peer.dirty:
                 peer.wake.clear()
                 await peer.wake.wait()
+            await asyncio.sleep(max(COALESCE, peer.pushed + GAP - time.monotonic()))
             origin = peer.dirty.pop()
+            peer.pushed = time.monotonic()
             try:
                 await self._push(peer, origin)
                 delay = BACKOFF_FIRST
@@ -139,7 +143,6 @@ class Gossip:
                 delay = min(delay * 2, self._interval * 2)
 
     async def _push(self, peer: _Peer, origin: str) -> None:
-        await asyncio.sleep(COALESCE)
         held = self._chain.log_by_origin(origin)
         while (start := peer.sizes.get(origin, 0)) < held.size:
             block = next(iter(blocks_from(held, start)), None)
