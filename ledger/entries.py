@@ -49,6 +49,10 @@ UNSOUND = 0
 """The code under which entries are filed that are not sound."""
 
 
+KIND_CODES: Mapping[str, Kind] = MappingProxyType({kind.name.lower(): kind for kind in Kind})
+"""By the name of the field in Entry."""
+
+
 class Filing(NamedTuple):
     """How a log files an entry. code: a Kind, the number of a kind not known here, or UNSOUND. label: 16 bytes."""
 
@@ -59,14 +63,14 @@ class Filing(NamedTuple):
 def kind_of(entry: entry_pb2.Entry) -> Kind | None:
     """The kind of a parsed entry, None where it is not known."""
     name = entry.WhichOneof("kind")
-    return None if name is None else _KINDS[name]
+    return None if name is None else KIND_CODES[name]
 
 
 def kind_name(code: int) -> str:
     """For people: "position", "kind 9" where not known, "unsound"."""
     if code == UNSOUND:
         return "unsound"
-    return next((name for name, kind in _KINDS.items() if kind == code), f"kind {code}")
+    return next((name for name, kind in KIND_CODES.items() if kind == code), f"kind {code}")
 
 
 def parse_entry(raw: bytes) -> entry_pb2.Entry:
@@ -208,8 +212,6 @@ def _confirmation(confirmation: entry_pb2.Confirmation) -> None:
     _check_ascending(confirmation.complaints, "complaints")
     _check_ascending(confirmation.reveals, "reveals")
 
-
-_KINDS: Mapping[str, Kind] = MappingProxyType({kind.name.lower(): kind for kind in Kind})
 
 _PURPOSES = frozenset(entry_pb2.Purpose.values()) - {entry_pb2.PURPOSE_UNSPECIFIED}
 

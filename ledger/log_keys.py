@@ -23,7 +23,7 @@ ORIGIN = b"o"
 NEXT_NUMBER = b"n"
 
 LABEL_SIZE = 16
-MAX_LOGS = 1 << 16
+MAX_NUMBER = (1 << 16) - 1
 
 _STANDING = b"s"
 _ENTRY = b"e"
