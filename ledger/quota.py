@@ -8,11 +8,11 @@ its place; every entry is looked at once, in order. Local counters would let a m
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from ledger.cache import Cache
 from ledger.inquiry import DAY
-from ledger.logview import LogView
 
 # An entry that is answered for the first time lies within policy.inquiry_seconds (at most a day) of the custodian's
 # clock, so entries older than two days by that clock count for none that is still to come.
@@ -23,13 +23,23 @@ Weigh = Callable[[bytes], tuple[int, int]]
 """(time in Unix seconds, weight) of an entry's bytes."""
 
 
+class Counted(Protocol):
+    """The part of a log that counting needs."""
+
+    def entry(self, index: int) -> bytes:
+        """The entry's bytes."""
+
+    def by_kind(self, kind: str, start: int = 0) -> Iterator[int]:
+        """Indices of the entries of one kind from `start` on, ascending."""
+
+
 class DailyQuota:
     """How much of one kind a log holds in the day before an entry, that entry included. Not for several threads.
 
     Keeps two days of times and weights, and of those only as much as it takes to see that the limit is passed.
     """
 
-    def __init__(self, log: LogView, kind: str, limit: int, weigh: Weigh) -> None:
+    def __init__(self, log: Counted, kind: str, limit: int, weigh: Weigh) -> None:
         self._log = log
         self._kind = kind
         self._limit = limit

@@ -199,7 +199,8 @@ class Consortium:
 
     def pseudonym_key(self, borrower: str) -> bytes:
         """As if the custodians had evaluated it."""
-        return seeded(f"pseudonym of {borrower}")(64)
+        key: bytes = seeded(f"pseudonym of {borrower}")(64)
+        return key
 
     def borrower(self, borrower: str) -> BorrowerKeys:
         return BorrowerKeys.from_pseudonym_key(self.pseudonym_key(borrower))
@@ -226,7 +227,8 @@ class Consortium:
             "seed": self.rng(32),
             "items": (item,),
         }
-        return publish(PublicationTask(**{**facts, **task}))[0]
+        entry: bytes = publish(PublicationTask(**{**facts, **task}))[0]
+        return entry
 
     def report(self, member: str, borrower: str, *loans: Loan, **task) -> int:
         """Publishes a position; its index."""
