@@ -100,10 +100,10 @@ def summary(response: lender_pb2.ReportSummary) -> RenderableType:
     ]
     parts: list[RenderableType] = [pairs(facts)]
     if response.rejections:
-        table = _table("Rejected rows", ">line", "field", "reason", "message")
+        made = table("Rejected rows", ">line", "field", "reason", "message")
         for each in response.rejections:
-            _row(table, str(each.line), each.path, each.reason, each.message)
-        parts.append(table)
+            row(made, str(each.line), each.path, each.reason, each.message)
+        parts.append(made)
     if (more := response.rejected - len(response.rejections)) > 0:
         parts.append(Text(f"and {more:,} more"))
     return Group(*parts)
@@ -111,37 +111,37 @@ def summary(response: lender_pb2.ReportSummary) -> RenderableType:
 
 def pairs(facts: Iterable[tuple[str, str]]) -> Table:
     """Names and values, one a line."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
     for name, value in facts:
-        _row(table, name, value)
-    return table
+        row(grid, name, value)
+    return grid
 
 
 def _inquiries(response: lender_pb2.ExposureResponse) -> Table:
-    table = _table("Inquiries about this borrower", "member", "purpose", ">30 days", ">90 days")
+    made = table("Inquiries about this borrower", "member", "purpose", ">30 days", ">90 days")
     for each in response.inquiries:
-        _row(table, each.member, PURPOSES.get(each.purpose, "unknown"), str(each.days_30), str(each.days_90))
-    return table
+        row(made, each.member, PURPOSES.get(each.purpose, "unknown"), str(each.days_30), str(each.days_90))
+    return made
 
 
 def _logs(logs: Iterable[operator_pb2.LogStatus]) -> Table:
-    table = _table("Logs", "member", ">entries", ">lag", ">head age", "root", "problem")
+    made = table("Logs", "member", ">entries", ">lag", ">head age", "root", "problem")
     for each in logs:
         lag = max(0, each.known_size - each.size)
         age = duration(each.head_age_seconds)
-        _row(table, each.member, f"{each.size:,}", f"{lag:,}", age, each.root[:16], each.problem)
-    return table
+        row(made, each.member, f"{each.size:,}", f"{lag:,}", age, each.root[:16], each.problem)
+    return made
 
 
 def _peers(peers: Iterable[operator_pb2.PeerStatus]) -> Table:
-    table = _table("Peers", "member", "address", "state", ">last contact", "error")
+    made = table("Peers", "member", "address", "state", ">last contact", "error")
     for each in peers:
         state = "reachable" if each.reachable else "unreachable"
         ago = "never" if each.last_contact_seconds < 0 else f"{duration(each.last_contact_seconds)} ago"
-        _row(table, each.member, each.address, state, ago, each.error)
-    return table
+        row(made, each.member, each.address, state, ago, each.error)
+    return made
 
 
 def _band(upper: str) -> str:
@@ -156,13 +156,14 @@ def _warning(text: str) -> Text:
     return Text(one_line(text), "red")
 
 
-def _table(title: str, *columns: str) -> Table:
+def table(title: str, *columns: str) -> Table:
     """Columns whose name starts with ">" are flush right."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    made = Table(title=title, title_justify="left", title_style="bold", header_style="")
     for column in columns:
-        table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
-    return table
+        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    return made
 
 
-def _row(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(one_line(cell)) for cell in cells))
+def row(to: Table, *cells: str, style: str = "") -> None:
+    """A row whose cells are text and never markup."""
+    to.add_row(*(Text(one_line(cell), style) for cell in cells))
