@@ -26,7 +26,7 @@ from ledger.store import Store
 from ledger.tree import TILE_WIDTH, TileStore, Tree
 
 Lock = AbstractContextManager[Any]
-Listener = Callable[["Log", int], None]
+Listener = Callable[["Log", int], object]
 """Told of a log and how many entries it held before, once more of it, or a newer head, is durable."""
 
 _ROOTS_KEPT = 4096
