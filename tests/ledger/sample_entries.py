@@ -103,7 +103,9 @@ def confirmation(rng: Random) -> bytes:
 def unknown(rng: Random, number: int = 9) -> bytes:
     """An entry of a kind that this version does not know."""
     body = rng.randbytes(20)
-    return pb.Entry(time=TIME).SerializeToString() + bytes([number << 3 | 2, len(body)]) + body
+    tag = number << 3 | 2
+    encoded = bytes([tag]) if tag < 0x80 else bytes([tag & 0x7F | 0x80, tag >> 7])
+    return pb.Entry(time=TIME).SerializeToString() + encoded + bytes([len(body)]) + body
 
 
 BUILDERS = (position, inquiry, evaluation, ready, dealing, close, complaint, reveal, confirmation)
