@@ -27,6 +27,7 @@ from ledger.labels import BorrowerKeys
 from ledger.manifest import Manifest
 from ledger.query import Asking as Setting
 from ledger.query import Query
+from ledger.transcript import FULL, REDACTED, Transcript
 from node.arrivals import Arrivals
 from node.committer import Committer
 from node.custodians import Custodians
@@ -184,10 +185,8 @@ def _until(deadline: float) -> Callable[[], bool]:
 
 
 def _transcript(answer: Answer, form: int) -> bytes:
-    from ledger import transcript
-
     if form == lender_pb2.TRANSCRIPT_FORM_FULL:
-        return transcript.full(answer)
+        return Transcript.of(answer, FULL).encode()
     if form == lender_pb2.TRANSCRIPT_FORM_REDACTED:
-        return transcript.redacted(answer)
+        return Transcript.of(answer, REDACTED).encode()
     return b""
