@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ledger.checkpoint import open_head
 from ledger.commit import stage
 from ledger.entries import file_entry
 from ledger.errors import Unverified
@@ -38,8 +39,9 @@ def check_log(store: Store, keys: LogKeys, key: VerifierKey) -> LogState:
             raise _stray(store, keys, prefix, state)
     if record is None or raw is None:
         return state
+    restored = _restored(record, raw, state, key)
     _check_record(record, state)
-    return _restored(record, raw, state, key)
+    return restored
 
 
 class _Counts:
@@ -121,11 +123,14 @@ def _check_record(record: Record, state: LogState) -> None:
 
 
 def _restored(record: Record, raw: bytes, state: LogState, key: VerifierKey) -> LogState:
-    """Against the signed heads. With all tiles as they should be, what is wrong is in the last, partial tile."""
+    """Against the stored root and the signed heads. All tiles are as they should be, so entries can only be wrong in
+    the last, partial one; not if they lead to the head all the same."""
     try:
         return LogState.restore(record, raw, state.tree, key)
     except Unverified as error:
         first = record.size - record.size % TILE_WIDTH
-        if error.reason != "ROOT_MISMATCH" or first == record.size:
+        if error.reason != "ROOT_MISMATCH" or error.path != "standing" or first == record.size:
+            raise
+        if record.head_note and open_head(record.head_note, key).head.root == state.tree.root():
             raise
         raise Unverified(error.reason, error.message, f"entries[{first}..{record.size - 1}]") from error

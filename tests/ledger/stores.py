@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from ledger.memory_store import MemoryStore
-from ledger.store import Store
+from ledger.errors import Unready
+from ledger.memory_store import Fault, MemoryStore
+from ledger.store import Put, Store
 from node.leveldb import LevelStore
 
 KINDS = ("memory", "leveldb")
@@ -34,3 +37,28 @@ class Disk:
         """Closes what is open."""
         if self._store is not None:
             self._store.close()
+
+
+class Faulty:
+    """A store whose writes fail as told; like LevelDB, it takes no more of them then."""
+
+    def __init__(self, inner: Store, faults: Mapping[int, Fault]) -> None:
+        self._inner = inner
+        self._faults = faults
+        self._failed = False
+        self.writes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def write(self, puts: Iterable[Put], *, sync: bool = True, expect: Put | None = None) -> None:
+        """See Store."""
+        fault = self._faults.get(self.writes)
+        self.writes += 1
+        if self._failed:
+            raise Unready("STORE_FAILED", "a write has failed on purpose before")
+        if fault is not Fault.LOST:
+            self._inner.write(puts, sync=sync, expect=expect)
+        if fault is not None:
+            self._failed = True
+            raise Unready("STORE_FAILED", fault.value)
