@@ -13,6 +13,7 @@ from ledger.keys import SecretShares
 from ledger.strict import decode_base64, encode_base64
 
 FORMAT = "plimsoll/v1/ceremony-state"
+MAX_ATTEMPT = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,14 @@ class ParticipantState:
     @classmethod
     def _read(cls, plain: dict[str, Any]) -> ParticipantState:
         shares = decode_base64(plain["shares"], "shares")
+        attempt, entries = plain["attempt"], plain["entries"]
+        if type(attempt) is not int or not 1 <= attempt < MAX_ATTEMPT or type(entries) is not list:
+            raise TypeError
         return cls(
             ceremony=decode_base64(plain["ceremony"], "ceremony"),
-            attempt=int(plain["attempt"]),
+            attempt=attempt,
             hpke_private=decode_base64(plain["hpke_private"], "hpke_private"),
             bundles={int(index): decode_base64(bundle, "bundles") for index, bundle in plain["bundles"].items()},
-            entries=tuple(decode_base64(entry, "entries") for entry in plain["entries"]),
+            entries=tuple(decode_base64(entry, "entries") for entry in entries),
             shares=SecretShares.from_bytes(shares) if shares else None,
         )

@@ -16,6 +16,7 @@ from ledger.ceremony import (
     Ceremony,
     CeremonyContext,
     CeremonyEntry,
+    Checks,
     Erase,
     Installed,
     Participant,
@@ -56,6 +57,8 @@ class Node:
     seen: dict[str, int] = field(default_factory=dict)
     twist: Twist = lambda body: [body]
     crash_odds: float = 0.0
+    crash_points: set[int] = field(default_factory=set)
+    points: int = 0
     restarts: int = 0
 
     @property
@@ -79,7 +82,9 @@ class Node:
             self.restart()
 
     def maybe_crash(self) -> None:
-        if self.world.random.random() < self.crash_odds:
+        """A point before or after an action; `crash_points` are counted from 1."""
+        self.points += 1
+        if self.points in self.crash_points or self.world.random.random() < self.crash_odds:
             raise Crashed
 
     def execute(self, action: Action) -> None:
@@ -106,6 +111,15 @@ class Node:
         self.states.clear()
         self.restart()
 
+    @property
+    def state(self) -> ParticipantState:
+        """What is on its disk."""
+        return ParticipantState.from_bytes(self.states[-1])
+
+    def published(self, kind: type[Body]) -> int:
+        """How many entries of a kind stand in its log."""
+        return sum(isinstance(entry.body, kind) for entry in self.world.logs[self.name])
+
 
 def decided_entries(state: bytes) -> tuple[bytes, ...]:
     return ParticipantState.from_bytes(state).entries
@@ -117,6 +131,7 @@ class World:
         self.timing = timing
         self.context = make_context(size, threshold)
         self.now = 1_700_000_000.0
+        self.checks = Checks()
         names = self.context.custodians
         self.logs: dict[str, list[CeremonyEntry]] = {name: [] for name in names}
         self.raw: dict[str, list[bytes]] = {name: [] for name in names}
@@ -141,13 +156,15 @@ class World:
 
     def replay(self) -> Ceremony:
         """What somebody without secrets sees who has all the logs."""
-        return replay(self.context, self.entries())
+        return replay(self.context, self.entries(), self.checks)
 
-    def run(self, away: Collection[int] = (), seconds: float = 3600.0) -> Ceremony:
+    def run(
+        self, away: Collection[int] = (), seconds: float = 3600.0, until: Callable[[Ceremony], bool] | None = None
+    ) -> Ceremony:
         """Delivers in random order, lets time pass where nothing else happens, until nothing more will."""
         online = [node for node in self.nodes if node.index not in away]
         end = self.now + seconds
-        while self.now < end:
+        while self.now < end and not (until and until(self.replay())):
             before = self._progress()
             for node in self.random.sample(online, len(online)):
                 node.step()

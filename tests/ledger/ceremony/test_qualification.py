@@ -1,0 +1,127 @@
+"""Which dealings qualify, and what is confirmed about them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import group, shamir
+from ledger.ceremony.dealing import Dealing, split_bundle
+from ledger.ceremony.qualification import Grievance, outcome_of, qualify
+from ledger.errors import InvalidInput
+from tests.ledger.ceremony.script import dealt
+from tests.ledger.ceremony.simulation import make_context
+
+N, T = 5, 3
+ALL = range(1, N + 1)
+CEREMONY = make_context(N, T).ceremony_id(1)
+CLOSE = bytes([9]) * 32
+
+grievances = st.lists(
+    st.builds(Grievance, st.integers(1, N), st.integers(1, N), st.booleans()),
+    unique_by=lambda grievance: (grievance.author, grievance.dealer),
+)
+
+
+def against(dealer: int, *authors: int, answered: bool = True) -> list[Grievance]:
+    return [Grievance(author, dealer, answered) for author in authors]
+
+
+def test_without_complaints_everybody_counted_qualifies() -> None:
+    assert qualify(T, ALL, []) == ((1, 2, 3, 4, 5), ())
+    assert qualify(T, (2, 3, 5), []) == ((2, 3, 5), ())
+
+
+def test_an_answered_complaint_harms_nobody() -> None:
+    assert qualify(T, ALL, against(2, 1)) == ((1, 2, 3, 4, 5), ())
+
+
+def test_an_unanswered_complaint_disqualifies() -> None:
+    assert qualify(T, ALL, against(2, 1, answered=False)) == ((1, 3, 4, 5), ())
+
+
+def test_t_complaints_disqualify_even_if_answered() -> None:
+    assert qualify(T, ALL, against(2, 1, 3)) == ((1, 2, 3, 4, 5), ())
+    assert qualify(T, ALL, against(2, 1, 3, 4)) == ((1, 3, 4, 5), ())
+
+
+def test_who_complains_of_t_dealings_is_dropped_and_harms_nobody() -> None:
+    crank = [Grievance(5, dealer, False) for dealer in (1, 2, 3)]
+    assert qualify(T, ALL, crank) == ((1, 2, 3, 4, 5), (5,))
+    # Nor does it make up the number against a dealer.
+    assert qualify(T, ALL, [*crank, *against(1, 2, 3)]) == ((1, 2, 3, 4, 5), (5,))
+
+
+def test_complaints_of_dealings_not_counted_do_not_matter() -> None:
+    assert qualify(T, (1, 2, 3), [Grievance(5, dealer, False) for dealer in (3, 4, 5)]) == ((1, 2), ())
+
+
+@given(grievances)
+def test_whatever_is_complained_of_the_rules_hold(complaints: list[Grievance]) -> None:
+    qualified, dropped = qualify(T, ALL, complaints)
+    for author in ALL:
+        mine = {complaint.dealer for complaint in complaints if complaint.author == author}
+        assert (author in dropped) == (len(mine) >= T)
+        # Somebody who is not dropped and of whom every complaint is answered still has a share of its own.
+        if author not in dropped and len(qualified) >= T:
+            assert set(qualified) - mine
+    for dealer in ALL:
+        standing = [c for c in complaints if c.dealer == dealer and c.author not in dropped]
+        assert (dealer in qualified) == (len(standing) < T and all(c.answered for c in standing))
+    assert list(qualified) == sorted(qualified)
+    assert list(dropped) == sorted(dropped)
+
+
+def sample(dealers: tuple[int, ...]) -> dict[int, tuple[bytes, Dealing]]:
+    return {d: (bytes([d]) * 32, dealt(CEREMONY, d, T, N)[0]) for d in dealers}
+
+
+def test_keys_are_the_sum_of_the_dealings() -> None:
+    dealers = (1, 3, 4)
+    keys = outcome_of(make_context(N, T), CEREMONY, CLOSE, sample(dealers), ()).keys
+    bundles = {j: [split_bundle(dealt(CEREMONY, d, T, N)[1][j - 1]) for d in dealers] for j in ALL}
+    for c, key in enumerate(keys):
+        sums = {}
+        for j in ALL:
+            total = group.ZERO
+            for bundle in bundles[j]:
+                total = group.scalar_add(total, bundle[c])
+            sums[j] = total
+            assert group.mul_base(total) == list(keys.custodian(j))[c]
+        for receivers in ((1, 2, 3), (5, 2, 4)):
+            assert group.mul_base(shamir.interpolate(receivers, [sums[j] for j in receivers])) == key
+        assert group.mul_base(shamir.interpolate((1, 2), [sums[1], sums[2]])) != key
+
+
+def test_fewer_than_t_dealings_make_no_key() -> None:
+    with pytest.raises(InvalidInput):
+        outcome_of(make_context(N, T), CEREMONY, CLOSE, sample((1, 2)), ())
+
+
+def test_the_digest_binds_everything() -> None:
+    context, dealings = make_context(N, T), sample((1, 2, 3))
+    digests = {
+        outcome_of(context, CEREMONY, CLOSE, dealings, ()).digest,
+        outcome_of(context, bytes(32), CLOSE, dealings, ()).digest,
+        outcome_of(context, CEREMONY, bytes(32), dealings, ()).digest,
+        outcome_of(context, CEREMONY, CLOSE, dealings, (4,)).digest,
+        outcome_of(context, CEREMONY, CLOSE, dealings, (5,)).digest,
+        outcome_of(context, CEREMONY, CLOSE, sample((1, 2, 4)), ()).digest,
+        outcome_of(context, CEREMONY, CLOSE, sample((1, 2, 3, 4)), ()).digest,
+        outcome_of(context, CEREMONY, CLOSE, {**dealings, 3: (bytes(32), dealings[3][1])}, ()).digest,
+        outcome_of(make_context(N - 1, T), CEREMONY, CLOSE, dealings, ()).digest,
+    }
+    assert len(digests) == 9
+
+
+def test_dealings_that_cancel_out_have_no_outcome() -> None:
+    dealings = sample((1, 2, 3))
+    leaf, dealing = dealings[3]
+    others = group.add(dealings[1][1].commitments[0][0], dealings[2][1].commitments[0][0])
+    opposite = (group.sub(group.IDENTITY, others), *dealing.commitments[0][1:])
+    dealings[3] = (leaf, replace(dealing, commitments=(opposite, *dealing.commitments[1:])))
+    with pytest.raises(InvalidInput):
+        outcome_of(make_context(N, T), CEREMONY, CLOSE, dealings, ())
