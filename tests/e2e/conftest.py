@@ -1,0 +1,66 @@
+"""Consortiums of real processes. Each costs about 15 s, so tests that leave nodes as they found them share one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from node import table
+from tests.cluster import Cluster
+
+#: Set to 1 for the runs that take long: the data of the whole portfolio, ten thousand positions.
+FULL = os.environ.get("PLIMSOLL_FULL", "") == "1"
+FULL_REASON = "takes minutes: set PLIMSOLL_FULL=1"
+
+Found = Callable[..., Cluster]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder starts processes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.fixture(scope="session")
+def dlog_table() -> None:
+    """The machine's table of discrete logarithms, built once; nodes that start together would all wait for it."""
+    table.load()
+
+
+@pytest.fixture(scope="session")
+def consortium(tmp_path_factory: pytest.TempPathFactory, dlog_table: None) -> Iterator[Cluster]:
+    """Five members, default policy. A test uses borrowers of its own, and leaves every node running."""
+    with Cluster.found(tmp_path_factory.mktemp("consortium")) as cluster:
+        cluster.start()
+        cluster.wait_ready()
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def found_module(tmp_path_factory: pytest.TempPathFactory, dlog_table: None) -> Iterator[Found]:
+    """Founds clusters for one module; as `Cluster.found`, without the folder."""
+    yield from _founder(tmp_path_factory)
+
+
+@pytest.fixture
+def found(tmp_path_factory: pytest.TempPathFactory, dlog_table: None) -> Iterator[Found]:
+    """Founds clusters for one test."""
+    yield from _founder(tmp_path_factory)
+
+
+def _founder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
+    clusters: list[Cluster] = []
+
+    def make(*arguments: object, **keywords: object) -> Cluster:
+        clusters.append(Cluster.found(tmp_path_factory.mktemp("cluster"), *arguments, **keywords))  # type: ignore[arg-type]
+        return clusters[-1]
+
+    try:
+        yield make
+    finally:
+        for cluster in clusters:
+            cluster.close()
