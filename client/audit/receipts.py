@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plimsoll.v1 import audit_pb2
-
 from client.audit.follower import Follower
+from client.sdk import Session
 from ledger import merkle
 from ledger.errors import Unverified
 from ledger.note import VerifierKey
 from ledger.receipt import Receipt
 
 PER_LOG = 8
-
-Fetch = Callable[[str, int], audit_pb2.ReceiptResponse]
-Consistency = Callable[[str, int, int], list[bytes]]
 
 
 def sample(size: int, draw: Callable[[int], int], count: int = PER_LOG) -> list[int]:
@@ -25,18 +21,24 @@ def sample(size: int, draw: Callable[[int], int], count: int = PER_LOG) -> list[
     return sorted({0, size - 1, *(draw(size) for _ in range(count - 2))})
 
 
-def check(follower: Follower, index: int, log_key: VerifierKey, fetch: Fetch, consistency: Consistency) -> None:
-    """Fetches a receipt and checks it: its head signed, its entry the one that was read, its head a continuation of
-    what was read. Raises Unverified, InvalidInput, and what the calls do."""
-    answer = fetch(log_key.name, index)
+def check(session: Session, log_key: VerifierKey, follower: Follower, index: int) -> None:
+    """Checks a receipt, and that it is of the entry that was read. Raises as `fetch_entry`."""
+    entry = fetch_entry(session, log_key, follower, index)
+    if merkle.leaf_hash(entry) != follower.leaf(index):
+        raise Unverified("OTHER_ENTRY", "the receipt is of another entry than stands in the log")
+
+
+def fetch_entry(session: Session, log_key: VerifierKey, follower: Follower, index: int) -> bytes:
+    """An entry by its receipt: the head signed, the path right, the head that of the log that was read or a
+    continuation of it. Raises Unverified, InvalidInput, and what the calls do."""
+    answer = session.receipt(log_key.name, index)
     receipt = Receipt.parse(answer.receipt)
     if receipt.index != index:
-        raise Unverified("OTHER_RECEIPT", "the receipt is of another entry")
+        raise Unverified("OTHER_RECEIPT", "the receipt is of another index")
     head = receipt.verify(answer.entry, log_key).head
-    if merkle.leaf_hash(answer.entry) != follower.leaf(index):
-        raise Unverified("OTHER_ENTRY", "the receipt is of another entry than stands in the log")
     read = follower.head
     if head.size < read.size:
         raise Unverified("OLD_RECEIPT", "the receipt is under a head older than the log that was read")
-    path = consistency(log_key.name, read.size, head.size) if head.size > read.size else []
+    path = session.consistency(log_key.name, read.size, head.size) if head.size > read.size else []
     merkle.verify_consistency(read.size, read.root, head.size, head.root, tuple(path))
+    return answer.entry

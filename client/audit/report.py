@@ -30,7 +30,7 @@ class Finding:
         return {"member": self.member, "index": self.index, "reason": self.reason, "message": self.message}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LogReport:
     """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for."""
 

@@ -6,7 +6,7 @@ the other one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from client.audit.follower import Follower
@@ -65,14 +65,6 @@ def compare(claim: Claim, follower: Follower, consistency: Consistency) -> None:
         raise Unverified(
             "FORK", f"what {claim.witness} holds of {claim.author} does not continue what was read"
         ) from error
-
-
-def sizes(claims: Iterable[Claim]) -> Mapping[str, set[int]]:
-    """By author: the sizes at which roots are needed."""
-    wanted: dict[str, set[int]] = {}
-    for claim in claims:
-        wanted.setdefault(claim.author, set()).add(claim.head.size)
-    return wanted
 
 
 def _claim(witness: str, raw: bytes, manifest: Manifest, authors: Mapping[str, str]) -> Claim:

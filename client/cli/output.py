@@ -44,6 +44,12 @@ def progress() -> Iterator[Progress]:
         yield bar
 
 
+def write_over(path: Path, content: bytes) -> None:
+    """Puts content at `path` durably: all of it or nothing."""
+    with private_file(path) as put:
+        put(content)
+
+
 @contextmanager
 def private_file(path: Path) -> Iterator[Callable[[bytes], None]]:
     """A function that puts content, durably and with mode 0600, at `path`: all of it or nothing.

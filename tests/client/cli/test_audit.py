@@ -1,0 +1,144 @@
+"""The command; what an audit finds is tested with client.audit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from plimsoll.v1 import audit_pb2, entry_pb2, peer_pb2
+
+from ledger.chain import Chain, LogName
+from ledger.checkpoint import log_origin
+from ledger.errors import Unverified
+from ledger.memory_store import MemoryStore
+from ledger.note import Signer
+from node.home import open_home
+from tests.client.cli.conftest import Plimsoll
+from tests.client.conftest import PASSPHRASE
+from tests.client.fakes import FakeNode
+
+
+@pytest.fixture(scope="module")
+def chain(homes: dict[str, Path]) -> Chain:
+    """lender-1's log has five entries; the others' have none."""
+    manifest = open_home(homes["lender-1"]).manifest()
+    names = [LogName(one.name, manifest.origin(one.name), manifest.log_key(one.name)) for one in manifest.members]
+    chain = Chain(MemoryStore(), names)
+    keyring = open_home(homes["lender-1"]).keyring(PASSPHRASE)
+    signer = Signer.from_seed(log_origin(manifest.consortium.hex(), "lender-1"), keyring.log_seed)
+    evaluations = [entry_pb2.Evaluation(count=number, epoch=1, batch_digest=bytes(32)) for number in range(1, 6)]
+    entries = [entry_pb2.Entry(time=1, evaluation=each).SerializeToString() for each in evaluations]
+    chain.own(signer).append(entries)
+    return chain
+
+
+@pytest.fixture
+def serving(node: FakeNode, chain: Chain) -> FakeNode:
+    """lender-1's node, which serves these logs truly. The others' do not run."""
+
+    def read(request: audit_pb2.ReadRequest) -> list[audit_pb2.ReadResponse]:
+        log = chain.log_by_origin(request.origin)
+        if log.head is None:
+            return []
+        block = peer_pb2.Block(origin=log.origin, entries=list(log.entries(0)), head=log.head.note.encode())
+        return [audit_pb2.ReadResponse(block=block)]
+
+    def receipt(request: audit_pb2.ReceiptRequest) -> audit_pb2.ReceiptResponse:
+        log = chain.log_by_origin(request.origin)
+        return audit_pb2.ReceiptResponse(entry=log.entry(request.index), receipt=log.receipt(request.index).encode())
+
+    heads = [log.head.note.encode() for log in chain.logs() if log.head is not None]
+    node.answers |= {"LatestHeads": audit_pb2.LatestHeadsResponse(heads=heads), "Read": read, "Receipt": receipt}
+    return node
+
+
+def rotten(serving: FakeNode) -> None:
+    """From now on the third entry is another."""
+    read = serving.answers["Read"]
+
+    def rotten_read(request: audit_pb2.ReadRequest) -> list[audit_pb2.ReadResponse]:
+        answers: list[audit_pb2.ReadResponse] = read(request)
+        for answer in answers:
+            answer.block.entries[2] = b"other"
+        return answers
+
+    serving.answers["Read"] = rotten_read
+
+
+def test_a_good_audit_exits_with_0_and_says_so(at_home: Plimsoll, serving: FakeNode) -> None:
+    run = at_home("audit")
+    assert run.code == 0
+    assert run.out.startswith("Everything checked holds.")
+    assert "silent: lender-2, lender-3" in run.out
+    assert {caller.role for _, caller, _ in serving.asked} == {"auditor"}
+
+
+def test_the_json_has_the_documented_keys(at_home: Plimsoll, serving: FakeNode) -> None:
+    facts = at_home("audit", "--json").json
+    assert list(facts) == [
+        "verdict",
+        "through",
+        "consortium",
+        "name",
+        "logs",
+        "heads_from",
+        "silent",
+        "keys",
+        "transcripts",
+        "findings",
+    ]
+    assert (facts["verdict"], facts["through"], facts["heads_from"]) == ("ok", "lender-1", ["lender-1"])
+    assert list(facts["silent"]) == ["lender-2", "lender-3"]
+    assert facts["keys"] == {"phase": "waiting-for-ready", "public_keys": []}
+    first = facts["logs"][0]
+    assert (first["member"], first["size"], first["entries"]) == ("lender-1", 5, {"evaluation": 5})
+    assert (first["receipts"], first["proofs"]) == (5, None)
+
+
+def test_what_is_wrong_exits_with_9_and_names_member_and_entry(at_home: Plimsoll, serving: FakeNode) -> None:
+    rotten(serving)
+    run = at_home("audit", "--json", "--no-peers")
+    assert run.code == Unverified.exit_code
+    assert run.json["verdict"] == "bad"
+    assert [(one["member"], one["index"], one["reason"]) for one in run.json["findings"]] == [
+        ("lender-1", 2, "ROOT_MISMATCH")
+    ]
+    shown = at_home("audit", "--no-peers").out
+    assert "lender-1, entry 2:" in shown
+    assert "[ROOT_MISMATCH]" in shown
+
+
+def test_a_transcript_that_is_none_is_found_bad(at_home: Plimsoll, serving: FakeNode, tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("{}")
+    run = at_home("audit", "--no-peers", "--json", "--transcript", tmp_path / "t.json")
+    assert run.code == Unverified.exit_code
+    assert run.json["transcripts"][0]["file"] == str(tmp_path / "t.json")
+
+
+def test_a_transcript_file_that_is_not_there_is_said_so(at_home: Plimsoll, serving: FakeNode, tmp_path: Path) -> None:
+    run = at_home("audit", "--transcript", tmp_path / "none")
+    assert run.code == 5
+    assert "NO_SUCH_FILE" in run.err
+
+
+def test_what_an_audit_saw_is_kept_for_the_next(at_home: Plimsoll, serving: FakeNode, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    assert at_home("audit", "--no-peers", "--state", state).code == 0
+    kept = json.loads(state.read_text())
+    assert sorted(log["size"] for log in kept["logs"].values()) == [0, 0, 5]
+    assert at_home("audit", "--no-peers", "--state", state).code == 0
+    serving.answers["LatestHeads"], serving.answers["Read"] = audit_pb2.LatestHeadsResponse(), []
+    run = at_home("audit", "--no-peers", "--state", state, "--json")
+    assert run.code == Unverified.exit_code
+    assert run.json["findings"][0]["reason"] == "SHRUNK"
+    assert json.loads(state.read_text()) == kept
+
+
+def test_a_state_that_is_none_is_refused_before_anything_is_asked(
+    at_home: Plimsoll, serving: FakeNode, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("x")
+    run = at_home("audit", "--state", tmp_path / "state")
+    assert (run.code, run.out) == (3, "")
+    assert serving.asked == []
