@@ -109,7 +109,7 @@ class Transcript:
             contributors=answer.contributors,
             withheld=findings.withheld,
             nonce_sum=findings.nonce_sum or b"",
-            body_sums=answer.bodies,
+            body_sums=tuple(answer.bodies[f] for f in findings.released),
             partials=answer.partials,
             result={f: plaintexts[f] for f in findings.released},
             secret=secret,

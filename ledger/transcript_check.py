@@ -9,7 +9,6 @@ from ledger import decryption, elgamal, group, merkle
 from ledger.checkpoint import Head
 from ledger.decryption import Session
 from ledger.errors import PlimsollError, Unverified
-from ledger.fields import FIELDS
 from ledger.findings import Asked, Examiner, Findings
 from ledger.keys import PublicKeys
 from ledger.labels import QueryKeys
@@ -173,11 +172,12 @@ class _Verification:
         _require(set(transcript.result) == set(transcript.fields), "not the released fields", "result")
         if not transcript.fields:
             return
-        _require(len(transcript.body_sums) == len(FIELDS), "must be seven", "body_sums")
-        bodies = [group.decode_point(body, "body_sums", allow_identity=True) for body in transcript.body_sums]
-        points = decryption.remove_mask(bodies, decryption.combine(transcript.partials, transcript.fields))
-        for f, m in transcript.result.items():
-            opens = m is None or group.mul_base(group.scalar_from_int(m)) == points[f]
+        _require(len(transcript.body_sums) == len(transcript.fields), "one per released field", "body_sums")
+        masks = decryption.combine(transcript.partials, transcript.fields)
+        for f, body in zip(transcript.fields, transcript.body_sums, strict=True):
+            point = group.sub(group.decode_point(body, "body_sums", allow_identity=True), masks[f])
+            m = transcript.result[f]
+            opens = m is None or group.mul_base(group.scalar_from_int(m)) == point
             _require(opens, "not what the sums open to", f"result.{f.label}")
 
 
@@ -222,8 +222,10 @@ class _FullSteps:
     def _check_sums(self) -> None:
         transcript, findings = self._transcript, self._findings
         ciphertexts = [contribution.ciphertext for contribution in findings.selection.contributions]
-        sums = elgamal.sum_ciphertexts(ciphertexts) if ciphertexts else (b"", ())
-        _require((transcript.nonce_sum, transcript.body_sums) == sums, "not the sums of the records", "nonce_sum")
+        nonce_sum, bodies = elgamal.sum_ciphertexts(ciphertexts) if ciphertexts else (b"", ())
+        released = tuple(bodies[f] for f in transcript.fields) if bodies else ()
+        _require(transcript.nonce_sum == nonce_sum, "not the sum of the records' nonces", "nonce_sum")
+        _require(transcript.body_sums == released, "not the sums of the records' bodies", "body_sums")
         _require(transcript.contributors == len(ciphertexts), "not the number of records", "contributors")
 
     def _check_withheld(self) -> None:
