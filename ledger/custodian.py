@@ -6,7 +6,8 @@ The contract with the node around it:
   passes on what is new, so that a second inquiry on a fork of that log meets a custodian that knows the first.
 - Where `LacksEntries` is raised it fetches that log up to that size and calls again; if it cannot, the error is the
   answer.
-- It calls from one thread at a time. The caller's name is from the certificate, whose role is `node`.
+- It calls `answer` from one thread at a time, and `evaluate` likewise; the two may overlap. The caller's name is from
+  the certificate, whose role is `node`.
 
 What is kept is bounded and derived from the logs or from answers given: verdicts on records, standings of queriers,
 quotas, and the last answers, so that a repeat gets the same one. No query key outlives its call.
@@ -26,7 +27,7 @@ from ledger.errors import Exhausted, PlimsollError, Refused, Unverified
 from ledger.evaluation import Evaluator
 from ledger.findings import Examiner, Findings
 from ledger.keys import PublicKeys, SecretShares
-from ledger.logview import LogView
+from ledger.logview import LogView, log_of
 from ledger.manifest import Manifest
 from ledger.question import Question, read_question
 from ledger.quota import DailyQuota
@@ -68,7 +69,7 @@ class Custodian:
         """Checks E1 to E4, then the batch evaluated and proved. now: Unix seconds. See `Evaluator.evaluate`."""
         if caller not in self._manifest:
             raise Refused("NOT_A_MEMBER", "the caller is no member")
-        return self._evaluator.evaluate(caller, self._logs[caller], request, now)
+        return self._evaluator.evaluate(caller, log_of(self._logs, caller), request, now)
 
     def answer(
         self, caller: str, request: peer_pb2.DecryptRequest, now: int, held_before: HeldBefore
@@ -105,7 +106,7 @@ class Custodian:
 
     def _check_logged(self, question: Question) -> None:
         """Q2 and Q3: the caller's one log, as held here, has this entry at this place."""
-        asked, log = question.asked, self._logs[question.asked.querier]
+        asked, log = question.asked, log_of(self._logs, question.asked.querier)
         try:
             head = question.receipt.verify(question.entry, self._manifest.log_key(asked.querier)).head
         except PlimsollError as error:
@@ -137,7 +138,7 @@ class Custodian:
 
     def _root(self, member: str, size: int) -> bytes:
         """Of the log as held here; what is verified never changes, so it is remembered."""
-        log = self._logs[member]
+        log = log_of(self._logs, member)
         if log.size < size:
             raise LacksEntries.of(member, size)
         root = self._roots.get((member, size))

@@ -18,6 +18,7 @@ from ledger.group import Point
 from ledger.inquiry import Inquiry
 from ledger.keys import PublicKeys
 from ledger.labels import Numbered, QueryKeys
+from ledger.logview import log_of
 from ledger.manifest import Manifest
 from ledger.release import QUOTA, Standing
 from ledger.selection import Readable, RecordVerifier, Selection, Tree, select
@@ -92,7 +93,7 @@ class _Examination:
         self._asked = asked
         self._keys = keys
         self._logs = logs
-        self._numbered = Numbered(logs[asked.querier], keys.inquiries(asked.querier))
+        self._numbered = Numbered(log_of(logs, asked.querier), keys.inquiries(asked.querier))
 
     def findings(self) -> Findings:
         number = self._number()
@@ -124,7 +125,7 @@ class _Examination:
             index = self._numbered.index_below(earlier, above)
             if index is None:
                 raise Refused("GAP", f"inquiry {earlier} about this borrower does not stand before its successor")
-            entry = self._logs[self._asked.querier].entry(index)
+            entry = log_of(self._logs, self._asked.querier).entry(index)
             remembered = self._examiner.standings.get((self._asked.querier, index, merkle.leaf_hash(entry)))
             if remembered is not None:
                 standing = remembered
@@ -165,7 +166,7 @@ class _Examination:
     def _select(self, asked: Asked) -> Selection:
         inquiry = asked.inquiry
         members = zip(self._manifest.members, inquiry.sizes, strict=True)
-        trees = [Tree(member.name, self._logs[member.name], size) for member, size in members]
+        trees = [Tree(member.name, log_of(self._logs, member.name), size) for member, size in members]
         return select(self._keys, trees, inquiry.time, inquiry.epoch, self._examiner.verifier)
 
     def _row(self, selection: Selection) -> Row:

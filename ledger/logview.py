@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Protocol, TypeVar
 
+from ledger.errors import Unready
 from ledger.selection import Readable
 
 
-class LogView(Readable, Protocol):
+class TreeView(Readable, Protocol):
     """One member's log as far as it is held here, every entry of it verified against a signed head."""
 
     @property
@@ -21,5 +22,20 @@ class LogView(Readable, Protocol):
     def root_at(self, size: int) -> bytes:
         """The root of the first `size` entries."""
 
+
+class LogView(TreeView, Protocol):
+    """The same, with an index of kinds."""
+
     def by_kind(self, kind: str, start: int = 0) -> Iterator[int]:
-        """Indices of the entries of one kind from `start` on, ascending."""
+        """Indices of the entries of one kind (the name in `Entry`'s oneof) from `start` on, ascending."""
+
+
+AnyLog = TypeVar("AnyLog", bound=Readable)
+
+
+def log_of(logs: Mapping[str, AnyLog], member: str) -> AnyLog:
+    """The log of a member of the consortium. Raises Unready where it cannot be read here, for it is damaged."""
+    log = logs.get(member)
+    if log is None:
+        raise Unready("NO_LOG", f"the log of {member} cannot be read here: it has to be fetched anew")
+    return log

@@ -32,7 +32,7 @@ from ledger.inquiry import DAY, Inquiry, heads_digest
 from ledger.inquiry_history import InquiryCount, count_inquiries
 from ledger.keys import PublicKeys
 from ledger.labels import Numbered, QueryKeys
-from ledger.logview import LogView
+from ledger.logview import LogView, log_of
 from ledger.manifest import Manifest
 from ledger.opening import CarryOn, open_sums
 from ledger.plausibility import Sums, contradictions
@@ -78,7 +78,7 @@ class Query:
         inquiry about this borrower, Exhausted (QUOTA) where its quota is used up.
         """
         heads = tuple(_head(asking, member.name) for member in asking.manifest.members)
-        numbered = Numbered(asking.logs[asking.querier], keys.inquiries(asking.querier))
+        numbered = Numbered(log_of(asking.logs, asking.querier), keys.inquiries(asking.querier))
         own_size = next(head.size for head in heads if head.origin == asking.manifest.origin(asking.querier))
         newest = numbered.newest(own_size)
         number = 0 if newest is None else newest + 1
@@ -213,7 +213,7 @@ class Query:
 
 def _head(asking: Asking, member: str) -> Head:
     """The head to be used of this member's log. The log may grow meanwhile, so the size is read once."""
-    log = asking.logs[member]
+    log = log_of(asking.logs, member)
     size = log.size
     return Head(asking.manifest.origin(member), size, log.root_at(size))
 

@@ -12,7 +12,7 @@ from ledger.errors import PlimsollError, Unverified
 from ledger.findings import Asked, Examiner, Findings
 from ledger.keys import PublicKeys
 from ledger.labels import QueryKeys
-from ledger.logview import LogView
+from ledger.logview import TreeView, log_of
 from ledger.manifest import Manifest
 from ledger.question import check_heads, check_in_force
 from ledger.receipt import Receipt
@@ -51,7 +51,7 @@ class Report:
         return not self.failed
 
 
-def verify(raw: bytes, logs: Mapping[str, LogView], manifest: Manifest, keys: PublicKeys) -> Report:
+def verify(raw: bytes, logs: Mapping[str, TreeView], manifest: Manifest, keys: PublicKeys) -> Report:
     """Verifies a transcript. Never raises for what it holds: the report names the first step that fails.
 
     logs: by member, as the verifier holds them, each entry verified; keys: as the ceremony on them left them.
@@ -75,7 +75,7 @@ class _Verification:
     """One transcript on its way through the steps."""
 
     def __init__(
-        self, transcript: Transcript, logs: Mapping[str, LogView], manifest: Manifest, keys: PublicKeys
+        self, transcript: Transcript, logs: Mapping[str, TreeView], manifest: Manifest, keys: PublicKeys
     ) -> None:
         self._transcript = transcript
         self._logs = logs
@@ -136,11 +136,11 @@ class _Verification:
 
     def _check_roots(self) -> None:
         for member, used in self._heads:
-            log = self._logs[member]
+            log = log_of(self._logs, member)
             _require(used.size <= log.size, f"the log of {member} is held only up to {log.size}", "heads")
             root = log.root_at(used.size) if used.size else merkle.EMPTY_ROOT
             _require(root == used.root, f"the log of {member} has another root at this size", "heads")
-        transcript, own = self._transcript, self._logs[self._transcript.querier]
+        transcript, own = self._transcript, log_of(self._logs, self._transcript.querier)
         _require(transcript.index < own.size, f"the asker's log is held only up to {own.size}", "inquiry")
         _require(own.leaf_hash(transcript.index) == self._leaf, "the asker's log has another entry there", "inquiry")
 

@@ -51,8 +51,7 @@ def verify(
     if keys is None:
         report = Report("", "T1", "the key ceremony is not final", ())
     else:
-        # Verification asks for nothing by kind, so that part of a LogView is not here.
-        report = transcript_check.verify(saved.raw, logs, manifest, keys)  # type: ignore[arg-type]
+        report = transcript_check.verify(saved.raw, logs, manifest, keys)
     facts = {
         "file": saved.name,
         "form": report.form,

@@ -18,7 +18,7 @@ from ledger import decryption, merkle
 from ledger.checkpoint import Head
 from ledger.custodian import Custodian
 from ledger.decryption import PartialDecryption, Session
-from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unverified
+from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready, Unverified
 from ledger.fields import FIELDS, PACKED
 from ledger.findings import Examiner
 from ledger.inquiry import DAY, Inquiry, heads_digest
@@ -294,6 +294,14 @@ def test_a_replica_with_another_entry_there_does_not_answer(consortium):
         rotten.append(entry)
     custodian = consortium.custodian(1, {**consortium.logs, ASKER: rotten})
     assert refusal(consortium, request, custodian=custodian) == (Unverified, "NOT_IN_LOG")
+
+
+def test_a_log_that_cannot_be_read_here_is_no_answer_either(consortium):
+    request = good(consortium)
+    for member in consortium.logs:
+        logs = {name: log for name, log in consortium.logs.items() if name != member}
+        kind, reason = refusal(consortium, request, custodian=consortium.custodian(1, logs))
+        assert (kind, reason) == (Unready, "NO_LOG")
 
 
 # -- Q4 and Q5: what is in force, and the heads
