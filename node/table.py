@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from ledger import dlog
 from ledger.errors import InvalidInput, Unready, Unverified
+from node.workers import begin
 
 Report = Callable[[int], object]
 
@@ -90,7 +91,7 @@ def _build(bits: int, workers: int, progress: Report | None) -> bytearray:
         return dlog.build(bits, progress=progress)
     starts, counts = zip(*dlog.chunks(bits), strict=True)
     # Spawned, not forked (design, section 10): a fork would copy the locks of gRPC's threads.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=begin) as pool:
         return dlog.build(bits, pool.map(dlog.keys, starts, counts), progress)
 
 

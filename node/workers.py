@@ -9,9 +9,11 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import connection
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -53,11 +55,20 @@ class Workers:
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupt
+                self.count, mp_context=multiprocessing.get_context("spawn"), initializer=begin
             )
         return self._pool
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches the whole process group; the node decides when its workers end."""
+def begin() -> None:
+    """What every worker process does first. Ctrl-C reaches the whole process group; the node decides when workers end,
+    and if it is killed they end too: one that waits for work would wait for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
