@@ -34,7 +34,7 @@ def flipped(raw: bytes, place: int = -1) -> bytes:
 
 
 def first_position(member: str) -> int:
-    return next(iter(consortium().logs[member].by_kind("position")))
+    return int(next(iter(consortium().logs[member].by_kind("position"))))
 
 
 # -- all is well
@@ -188,7 +188,7 @@ def test_a_head_of_a_log_that_is_no_members_is_found() -> None:
 
 def test_receipts_that_do_not_hold_are_found_at_their_entry() -> None:
     class BadReceipts(Served):
-        def receipt(self, origin: str, index: int):  # type: ignore[no-untyped-def]
+        def receipt(self, origin: str, index: int):
             answer = super().receipt(origin, index)
             if origin.endswith("lender-3"):
                 other = (index + 1) % consortium().logs["lender-3"].size
@@ -207,7 +207,7 @@ def test_a_receipt_of_another_entry_under_another_log_is_found() -> None:
     fork = altered(consortium().logs["lender-3"], index, entry, member="lender-3")
 
     class Forked(Served):
-        def receipt(self, origin: str, at: int):  # type: ignore[no-untyped-def]
+        def receipt(self, origin: str, at: int):
             answer = super().receipt(origin, at)
             if origin.endswith("lender-3"):
                 answer.entry, answer.receipt = fork.entry(at), fork.receipt(at)
@@ -245,7 +245,7 @@ def test_a_log_that_changes_while_it_is_audited_is_found() -> None:
     class Changing(Served):
         reads = 0
 
-        def read(self, origin: str, start: int = 0):  # type: ignore[no-untyped-def]
+        def read(self, origin: str, start: int = 0):
             self.reads += origin.endswith("lender-1")
             if self.reads == 2:
                 self.logs["lender-1"] = fork
@@ -275,7 +275,7 @@ def test_an_altered_manifest_ends_the_audit() -> None:
 def test_another_consortiums_manifest_ends_the_audit() -> None:
     class Elsewhere(Served):
         @property
-        def endpoint(self):  # type: ignore[no-untyped-def]
+        def endpoint(self):
             endpoint = super().endpoint
             return replace(endpoint, caller=replace(endpoint.caller, consortium=bytes(32)))
 
