@@ -21,7 +21,7 @@ def test_ports_are_different_free_and_below_those_of_outgoing_connections() -> N
 
 def test_a_port_in_use_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     free = ports.free_ports(2)
-    monkeypatch.setattr(ports.random, "shuffle", lambda candidates: candidates.__setitem__(slice(None), free))
+    monkeypatch.setattr("random.shuffle", lambda candidates: candidates.__setitem__(slice(None), free))
     with socket.socket() as taken:
         taken.bind((ports.HOST, free[0]))
         with pytest.raises(Unready):

@@ -1,0 +1,76 @@
+"""docs/cli.md names what the program has, and all of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from plimsoll.v1 import lender_pb2
+
+from client.cli.app import app
+from client.cli.delegate import COMMANDS
+from client.plain import exposure, plain
+from ledger import errors
+from ledger.errors import PlimsollError
+from ledger.feed import COLUMNS
+
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "cli.md").read_text()
+PROGRAM = typer.main.get_command(app)
+OWN = [name for name in PROGRAM.commands if name not in COMMANDS]  # type: ignore[attr-defined]
+#: Those that every command shares are told once.
+SHARED = {"--home", "--passphrase-file", "--json", "--address", "--cert", "--key", "--ca", "--help", "-h", "--version"}
+
+
+def section(name: str) -> str:
+    return re.split(r"^## ", TEXT.split(f"\n## {name}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def options_of(name: str) -> set[str]:
+    command = PROGRAM.commands[name]  # type: ignore[attr-defined]
+    return {
+        option
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if "-" in option
+    }
+
+
+def test_every_command_is_in_the_table_and_no_other() -> None:
+    table = TEXT.split("## Options", 1)[0]
+    assert re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE) == [*COMMANDS, *OWN]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_option_of_a_command_is_told_and_exists(name: str) -> None:
+    told = set(re.findall(r"--[a-z][a-z-]+", section(name)))
+    assert told - SHARED <= options_of(name)
+    assert options_of(name) - SHARED - told <= {"--peers"}  # the default; only its opposite is worth telling
+
+
+def test_the_shared_options_are_those_of_the_program() -> None:
+    told = set(re.findall(r"--[a-z][a-z-]+", section("Options of all commands")))
+    root = {option for parameter in PROGRAM.params for option in parameter.opts}
+    assert told - {"--help"} == {option for option in root if option.startswith("--")}
+    assert told <= SHARED
+
+
+def test_every_exit_code_is_told() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", section("Errors and exit codes"), re.MULTILINE)}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, PlimsollError)]
+    assert told == {0, 2, 130, *(kind.exit_code for kind in kinds)}
+
+
+def test_the_columns_are_those_of_a_feed() -> None:
+    assert ",".join(COLUMNS) in section("report")
+
+
+def test_every_key_of_an_answer_is_told() -> None:
+    told = set(re.findall(r"`([a-z_0-9]+)`", section("exposure")))
+    keys = {*exposure(lender_pb2.ExposureResponse()), "consent_digest", "consent_salt", "transcript_file"}
+    assert keys <= told
+
+
+def test_every_key_of_a_summary_is_told() -> None:
+    assert set(plain(lender_pb2.ReportSummary())) <= set(re.findall(r"`([a-z_0-9]+)`", section("report")))
