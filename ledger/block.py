@@ -17,7 +17,8 @@ from ledger.checkpoint import Head, SignedHead, open_head
 from ledger.entries import MAX_ENTRY
 from ledger.errors import InvalidInput, PlimsollError, Unready, Unverified
 from ledger.fork import Fork
-from ledger.log_state import LogState, bare, nearest_and_farthest
+from ledger.log_heads import Heads, bare
+from ledger.log_state import LogState
 from ledger.merkle import CompactRange, NodeReader
 from ledger.note import VerifierKey
 from ledger.tree import Tree
@@ -81,12 +82,11 @@ def _taken(entries: Iterator[bytes]) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a block adds to a log: the entries not yet held, the tree with them, and the newest heads then."""
+    """What a block adds to a log: the entries not yet held, and the tree and the heads with them."""
 
     entries: Sequence[bytes]
     tree: Tree
-    head: SignedHead | None
-    ahead: tuple[SignedHead, ...]
+    heads: Heads
 
 
 def verify_block(block: peer_pb2.Block, key: VerifierKey, state: LogState) -> Verified:
@@ -112,14 +112,9 @@ def verify_block(block: peer_pb2.Block, key: VerifierKey, state: LogState) -> Ve
     _check_leads_to(end, tree.root() if end == tree.size else tree.root_at(end), signed.head, block.consistency)
     _check_passed(signed, end, tree, state)
     # A head further on is known to extend the tree up to the block's end only.
-    joins = signed.head.size <= tree.size or end == tree.size
-    heads = [one for one in (state.head, *state.ahead, signed if joins else None) if one is not None]
-    reached = max((one for one in heads if one.head.size <= tree.size), key=_size, default=None)
-    return Verified(entries[fresh:], tree, reached, nearest_and_farthest(heads, tree.size))
-
-
-def _size(signed: SignedHead) -> int:
-    return signed.head.size
+    covers = signed.head.size <= tree.size or end == tree.size
+    heads = state.heads.after(signed, tree.size, covers=covers, grown=tree.size > state.size)
+    return Verified(entries[fresh:], tree, heads)
 
 
 def _checked_entries(block: peer_pb2.Block) -> list[bytes]:
@@ -145,15 +140,16 @@ def _opened(note: bytes, key: VerifierKey) -> SignedHead:
 def _check_known(signed: SignedHead, state: LogState) -> None:
     """A head no larger than what is held, or than the head ahead, speaks of a tree that is known."""
     head = signed.head
-    for ahead in state.ahead:
+    for ahead in state.heads.ahead:
         if ahead.head.size == head.size and ahead.head.root != head.root:
             raise Fork(ahead, signed, ahead.head.root, ())
     if head.size > state.size or state.tree.root_at(head.size) == head.root:
         return
-    if state.head is None or state.head.head.size < head.size:
-        raise Fork(state.ahead[0], signed)  # what is held behind the newest head is held under one ahead
-    proof = state.tree.consistency(head.size, state.head.head.size)
-    raise Fork(state.head, signed, state.tree.root_at(head.size), proof)
+    known = state.heads.covering(head.size - 1)
+    if known.head.size > state.size:
+        raise Fork(known, signed)
+    proof = state.tree.consistency(head.size, known.head.size)
+    raise Fork(known, signed, state.tree.root_at(head.size), proof)
 
 
 def _check_held(
@@ -168,8 +164,7 @@ def _check_held(
     edge = CompactRange.load(start, tree.node)
     edge.extend(leaves)
     _check_leads_to(edge.size, edge.root(), signed.head, block.consistency)
-    head = state.head
-    known = head if head is not None and first < head.head.size else state.ahead[0]
+    known = state.heads.covering(first)
     if known.head.size <= edge.size == signed.head.size:
         node = _overlay(tree, start, leaves)
         old_root = merkle.root_at(known.head.size, node)
@@ -201,7 +196,7 @@ def _check_leads_to(size: int, root: bytes, head: Head, proof: Sequence[bytes]) 
 
 def _check_passed(signed: SignedHead, end: int, tree: Tree, state: LogState) -> None:
     """Once the entries reach a head that was ahead, its root must be theirs."""
-    for ahead in state.ahead:
+    for ahead in state.heads.ahead:
         size = ahead.head.size
         if size > tree.size or tree.root_at(size) == ahead.head.root:
             continue

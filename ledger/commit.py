@@ -13,6 +13,7 @@ from plimsoll.v1 import entry_pb2
 
 from ledger.checkpoint import SignedHead
 from ledger.entries import Filing, Kind, file_entry
+from ledger.log_heads import Heads
 from ledger.log_keys import LogKeys
 from ledger.log_state import LogState, Mark, Record
 from ledger.store import Put
@@ -24,12 +25,11 @@ def stage(
     state: LogState,
     entries: Sequence[bytes],
     tree: Tree,
-    head: SignedHead | None,
-    ahead: tuple[SignedHead, ...],
+    heads: Heads,
 ) -> tuple[list[Put], LogState]:
     """The puts that add `entries` to the log, and its state once they are durable.
 
-    tree: the state's, extended by these entries and nothing else; head, ahead: the newest heads then.
+    tree: the state's, extended by these entries and nothing else; heads: those to keep then.
     """
     filings = list(map(file_entry, entries))
     puts = _entry_puts(keys, state.size, entries, filings)
@@ -37,11 +37,12 @@ def stage(
     last_position = _last_position(state, entries, filings)
     counts = Counter(state.counts)
     counts.update(code for code, _ in filings)
-    head_note = b"" if head is None else head.note.encode()
-    ahead_notes = tuple(signed.note.encode() for signed in ahead)
-    record = Record(tree.size, tree.root(), last_position, counts, head_note, ahead_notes).encode()
+    ahead = tuple(map(_encode, heads.ahead))
+    record = Record(
+        tree.size, tree.root(), last_position, counts, _encode(heads.held), _encode(heads.cover), ahead
+    ).encode()
     puts.append((keys.standing, record))
-    return puts, LogState(tree, head, ahead, last_position, MappingProxyType(counts), record)
+    return puts, LogState(tree, heads, last_position, MappingProxyType(counts), record)
 
 
 def _entry_puts(keys: LogKeys, start: int, entries: Sequence[bytes], filings: Sequence[Filing]) -> list[Put]:
@@ -63,3 +64,7 @@ def _last_position(state: LogState, entries: Sequence[bytes], filings: Sequence[
         if filings[place].code == Kind.POSITION:
             return Mark(state.size + place, entry_pb2.Entry.FromString(entries[place]).time)
     return state.last_position
+
+
+def _encode(signed: SignedHead | None) -> bytes:
+    return b"" if signed is None else signed.note.encode()

@@ -12,6 +12,7 @@ from ledger.checkpoint import open_head
 from ledger.commit import stage
 from ledger.entries import file_entry
 from ledger.errors import Unverified
+from ledger.log_heads import Heads
 from ledger.log_keys import LogKeys, encode_index, last_index
 from ledger.log_state import LogState, Record
 from ledger.merkle import leaf_hash
@@ -77,7 +78,7 @@ def _chunks(store: Store, keys: LogKeys, size: int) -> Iterator[list[bytes]]:
 
 def _checked_chunk(store: Store, keys: LogKeys, state: LogState, chunk: Sequence[bytes], expected: _Counts) -> LogState:
     tree = state.tree.extended([leaf_hash(entry) for entry in chunk])
-    puts, after = stage(keys, state, chunk, tree, None, ())
+    puts, after = stage(keys, state, chunk, tree, Heads())
     derived = [put for put in puts if not put[0].startswith((keys.entries, keys.standing))]
     derived.sort(key=lambda put: not put[0].startswith(keys.tiles))  # a rotten entry spoils its index keys too
     stored = store.get_many([key for key, _ in derived])

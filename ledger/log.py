@@ -17,6 +17,7 @@ from ledger.checkpoint import SignedHead
 from ledger.commit import stage
 from ledger.entries import KIND_CODES, MAX_KIND, Kind
 from ledger.errors import InvalidInput, NotFound, Unverified
+from ledger.log_heads import Heads
 from ledger.log_keys import LABEL_SIZE, LogKeys, encode_index, last_index
 from ledger.log_state import LogState, Mark, Record
 from ledger.merkle import leaf_hash
@@ -74,7 +75,7 @@ class Log:
     @property
     def head(self) -> SignedHead | None:
         """The largest signed head whose entries are all held; None for an empty log."""
-        return self.state.head
+        return self.state.heads.held
 
     @property
     def last_position(self) -> Mark | None:
@@ -139,9 +140,10 @@ class Log:
     def receipt(self, index: int) -> Receipt:
         """The entry's receipt under `head`. Raises NotFound where the head does not cover it."""
         state = self.state
-        if state.head is None or not 0 <= index < state.head.head.size:
+        head = state.heads.held
+        if head is None or not 0 <= index < head.head.size:
             raise NotFound("NO_ENTRY", "no head held of this log covers such an entry", "index")
-        return Receipt(index, state.tree.inclusion(index, state.head.head.size), state.head.note.encode())
+        return Receipt(index, state.tree.inclusion(index, head.head.size), head.note.encode())
 
     # -- the indexes
 
@@ -200,15 +202,13 @@ class Log:
             self._state = self._read_state()
         return self._state
 
-    def commit(
-        self, entries: Sequence[bytes], tree: Tree, head: SignedHead | None, ahead: tuple[SignedHead, ...]
-    ) -> None:
+    def commit(self, entries: Sequence[bytes], tree: Tree, heads: Heads) -> None:
         """Makes the log what is handed in, durably and at once. The caller holds `lock`.
 
         Raises what the store raises; whether it then happened is found out before anything else is done with the log.
         """
         before = self.state_for_writing()
-        puts, after = stage(self.keys, before, entries, tree, head, ahead)
+        puts, after = stage(self.keys, before, entries, tree, heads)
         try:
             self._store.write(puts, expect=(self.keys.standing, before.record))
             self._state = after

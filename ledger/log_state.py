@@ -2,21 +2,22 @@
 
     version (1) = 1 | size (8) | root (32) | index of the last position + 1 or 0 (8) | its time (8)
     | number of kinds (1) | per kind, ascending: code (1), number of entries (8)
-    | length (4) and note of the newest head held in full | per head still ahead, ascending: length (4) and note
+    | length (4) and note of the head held in full | length (4) and note of the head that covers what is held behind it
+    | per head ahead, ascending: length (4) and note        (ledger.log_heads)
 
-Integers are big endian; a note that is not there has length 0. The root is that of all entries held, so that what lies
-behind the newest head is covered too.
+Integers are big endian; a note that is not there has length 0. The root is that of all entries held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ledger.checkpoint import SignedHead, open_head
 from ledger.errors import PlimsollError, Unverified
-from ledger.note import Note, VerifierKey
+from ledger.log_heads import Heads
+from ledger.note import VerifierKey
 from ledger.tree import Tree
 
 _VERSION = b"\x01"
@@ -32,13 +33,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in the store. counts: entries by code; head_note: empty where there is none."""
+    """What stands in the store. counts: entries by code; notes are empty where there is none."""
 
     size: int
     root: bytes
     last_position: Mark | None
     counts: Mapping[int, int]
     head_note: bytes
+    cover_note: bytes
     ahead_notes: tuple[bytes, ...]
 
     def encode(self) -> bytes:
@@ -46,7 +48,7 @@ class Record:
         index, time = (0, 0) if self.last_position is None else (self.last_position.index + 1, self.last_position.time)
         counts = [bytes([code]) + _u64(count) for code, count in sorted(self.counts.items())]
         numbers = [_VERSION, _u64(self.size), self.root, _u64(index), _u64(time), bytes([len(counts)]), *counts]
-        notes = [len(note).to_bytes(4, "big") + note for note in (self.head_note, *self.ahead_notes)]
+        notes = [len(note).to_bytes(4, "big") + note for note in (self.head_note, self.cover_note, *self.ahead_notes)]
         return b"".join(numbers + notes)
 
     @classmethod
@@ -57,8 +59,9 @@ class Record:
             raise _rotten("unknown version")
         size, root, after, time = reader.u64(), reader.take(32), reader.u64(), reader.u64()
         counts = {reader.take(1)[0]: reader.u64() for _ in range(reader.take(1)[0])}
-        head_note, *ahead_notes = reader.rest()
-        record = cls(size, root, Mark(after - 1, time) if after else None, counts, head_note, tuple(ahead_notes))
+        head_note, cover_note, ahead_notes = reader.sized(), reader.sized(), tuple(reader.rest())
+        last_position = Mark(after - 1, time) if after else None
+        record = cls(size, root, last_position, counts, head_note, cover_note, ahead_notes)
         if record.encode() != raw:
             raise _rotten("not as it was written")
         return record
@@ -68,15 +71,12 @@ class Record:
 class LogState:
     """A log at one moment; never changed.
 
-    tree: over all entries held. head: the largest signed head held in full, None for an empty log. ahead: larger ones
-    that all entries held have been verified to be a prefix of, ascending: of those known the nearest, which is checked
-    first, and the farthest, which says how far the log has got. Entries behind `head` are held under them. record: the
-    stored bytes this was read from or written as; None for a log that has none yet.
+    tree: over all entries held. last_position: of the Position with the largest index. counts: entries by code. record:
+    the stored bytes this was read from or written as; None for a log that has none yet.
     """
 
     tree: Tree
-    head: SignedHead | None = None
-    ahead: tuple[SignedHead, ...] = ()
+    heads: Heads = field(default_factory=Heads)
     last_position: Mark | None = None
     counts: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     record: bytes | None = None
@@ -89,30 +89,15 @@ class LogState:
     @classmethod
     def restore(cls, record: Record, raw: bytes, tree: Tree, key: VerifierKey) -> LogState:
         """From a record and the tree it speaks of. Raises Unverified where they and the signed heads do not fit."""
-        head = _open(record.head_note, key) if record.head_note else None
-        ahead = tuple(_open(note, key) for note in record.ahead_notes)
+        held, cover = (_open(note, key) if note else None for note in (record.head_note, record.cover_note))
+        heads = Heads(held, cover, tuple(_open(note, key) for note in record.ahead_notes))
         if tree.root() != record.root:
             raise Unverified("ROOT_MISMATCH", "the stored entries and tiles do not lead to the stored root", "standing")
-        if head is not None and (head.head.size > tree.size or tree.root_at(head.head.size) != head.head.root):
+        if held is not None and (held.head.size > tree.size or tree.root_at(held.head.size) != held.head.root):
             raise Unverified("ROOT_MISMATCH", "the stored entries and tiles do not lead to the head's root", "head")
-        covered = 0 if head is None else head.head.size
-        if covered != tree.size and not ahead:
-            raise _rotten("entries that no head covers")
-        if ahead != nearest_and_farthest(ahead, tree.size):
-            raise _rotten("heads ahead that are not")
-        return cls(tree, head, ahead, record.last_position, MappingProxyType(dict(record.counts)), raw)
-
-
-def bare(signed: SignedHead, key: VerifierKey) -> SignedHead:
-    """The head with its log's signature alone: what others add to a note on the way is not kept (ledger.note)."""
-    line = next(line for line in signed.note.signatures if line.is_by(key))
-    return SignedHead(signed.head, Note(signed.note.text, (line,)))
-
-
-def nearest_and_farthest(heads: Iterable[SignedHead], size: int) -> tuple[SignedHead, ...]:
-    """Of the heads beyond `size` the smallest and the largest, ascending; one, or none, where there are no more."""
-    beyond = {signed.head.size: signed for signed in heads if signed.head.size > size}
-    return tuple(beyond[at] for at in sorted({min(beyond), max(beyond)})) if beyond else ()
+        if not heads.fit(tree.size):
+            raise _rotten("heads that do not fit what is held")
+        return cls(tree, heads, record.last_position, MappingProxyType(dict(record.counts)), raw)
 
 
 def _open(note: bytes, key: VerifierKey) -> SignedHead:
@@ -145,9 +130,9 @@ class _Reader:
     def u64(self) -> int:
         return int.from_bytes(self.take(8), "big")
 
-    def rest(self) -> list[bytes]:
-        """All that is left, as byte strings behind their lengths; at least one."""
-        parts = [self.take(int.from_bytes(self.take(4), "big"))]
+    def sized(self) -> bytes:
+        return self.take(int.from_bytes(self.take(4), "big"))
+
+    def rest(self) -> Iterator[bytes]:
         while self._at < len(self._raw):
-            parts.append(self.take(int.from_bytes(self.take(4), "big")))
-        return parts
+            yield self.sized()

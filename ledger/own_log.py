@@ -8,6 +8,7 @@ from ledger.checkpoint import Head, sign_head
 from ledger.entries import file_entry, parse_entry
 from ledger.errors import InvalidInput, Refused, Unready
 from ledger.log import Log
+from ledger.log_heads import Heads
 from ledger.log_state import LogState
 from ledger.merkle import leaf_hash
 from ledger.note import Signer
@@ -46,7 +47,7 @@ class OwnLog:
             tree = state.tree.extended([leaf_hash(entry) for entry in entries])
             # The signature does not leave this function before the store has made durable what it covers.
             head = sign_head(Head(self.log.origin, tree.size, tree.root()), self._signer)
-            self.log.commit(entries, tree, head, ())
+            self.log.commit(entries, tree, Heads(head))
         self.log.announce(state.size)
         return state.size
 
@@ -71,8 +72,8 @@ def _check_sound(entries: Sequence[bytes]) -> None:
 
 
 def _check_complete(state: LogState) -> None:
-    if state.ahead:
-        size = state.ahead[-1].head.size
+    if state.heads.ahead:
+        size = state.heads.ahead[-1].head.size
         raise Unready(
             "INCOMPLETE_LOG", f"this log has reached {size} entries elsewhere; fetch those beyond {state.size} first"
         )

@@ -28,8 +28,8 @@ class Replica:
         with self.log.lock:
             before = self.log.state_for_writing()
             new = verify_block(block, self.log.key, before)
-            if not new.entries and new.head == before.head and new.ahead == before.ahead:
+            if not new.entries and new.heads == before.heads:
                 return before.size
-            self.log.commit(new.entries, new.tree, new.head, new.ahead)
+            self.log.commit(new.entries, new.tree, new.heads)
         self.log.announce(before.size)
         return new.tree.size

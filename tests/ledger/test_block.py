@@ -14,6 +14,7 @@ from ledger.block import MAX_BYTES, MAX_ENTRIES, blocks_from, head_block, verify
 from ledger.checkpoint import open_head
 from ledger.errors import InvalidInput, PlimsollError, Unready, Unverified
 from ledger.fork import Fork
+from ledger.log_heads import Heads
 from ledger.log_state import LogState
 from ledger.note import Signer
 from ledger.tree import TileStore, Tree
@@ -29,7 +30,7 @@ def held(*blocks: peer_pb2.Block) -> LogState:
     state = NOTHING
     for one in blocks:
         new = verify_block(one, SIGNER.key, state)
-        state = LogState(new.tree, new.head, new.ahead)
+        state = LogState(new.tree, new.heads)
     return state
 
 
@@ -51,49 +52,51 @@ def test_a_log_that_arrives_in_any_blocks_is_the_log(data):
         size = data.draw(st.integers(stop, len(HISTORY)))
         before = state
         new = verify_block(block(HISTORY, start, stop, size), SIGNER.key, state)
-        state = LogState(new.tree, new.head, new.ahead)
+        state = LogState(new.tree, new.heads)
         assert state.size == max(before.size, stop)
         assert list(new.entries) == HISTORY[before.size : state.size]
         assert state.tree.root() == merkle.root_of([merkle.leaf_hash(entry) for entry in HISTORY[: state.size]])
-        covered = 0 if state.head is None else state.head.head.size
-        assert state.head is None or state.head == head_over(HISTORY[:covered])
-        assert all(one == head_over(HISTORY[: one.head.size]) for one in state.ahead)
-        assert covered == state.size or state.ahead
-    assert (state.head, state.ahead) == (head_over(HISTORY), ())
+        covered = 0 if state.heads.held is None else state.heads.held.head.size
+        assert state.heads.held is None or state.heads.held == head_over(HISTORY[:covered])
+        assert all(one == head_over(HISTORY[: one.head.size]) for one in state.heads.ahead)
+        assert state.heads.fit(state.size)
+    assert state.heads == Heads(head_over(HISTORY))
 
 
 def test_a_block_under_a_later_head_waits_for_it():
     state = held(block(HISTORY, 0, 10), block(HISTORY, 10, 20, 33))
-    assert (state.size, state.head, state.ahead) == (20, head_over(HISTORY[:10]), (head_over(HISTORY[:33]),))
+    later = head_over(HISTORY[:33])
+    assert (state.size, state.heads) == (20, Heads(head_over(HISTORY[:10]), later, (later,)))
     state = held(block(HISTORY, 0, 10), block(HISTORY, 10, 20, 33), block(HISTORY, 20, 33))
-    assert (state.size, state.head, state.ahead) == (33, head_over(HISTORY[:33]), ())
+    assert (state.size, state.heads) == (33, Heads(later))
 
 
 def test_reaching_the_head_that_was_ahead_under_a_larger_one_makes_it_the_head():
     state = held(block(HISTORY, 0, 20, 30), block(HISTORY, 20, 35, 40))
-    assert (state.size, state.head, state.ahead) == (35, head_over(HISTORY[:30]), (head_over(HISTORY),))
+    later = head_over(HISTORY)
+    assert (state.size, state.heads) == (35, Heads(head_over(HISTORY[:30]), later, (later,)))
 
 
 def test_a_smaller_head_changes_nothing():
     state = held(block(HISTORY, 0, 30))
     for stop, size in [(0, 0), (0, 7), (10, 10), (10, 22), (30, 30)]:
         new = verify_block(block(HISTORY, 0, stop, size), SIGNER.key, state)
-        assert (list(new.entries), new.head, new.ahead) == ([], state.head, ())
+        assert (list(new.entries), new.heads.held, new.heads.ahead) == ([], state.heads.held, ())
 
 
 def test_a_head_alone_is_kept_as_ahead_if_it_extends_all_that_is_held():
     state = held(block(HISTORY, 0, 30))
     new = verify_block(block(HISTORY, 30, 30, 40), SIGNER.key, state)
-    assert (new.head, new.ahead) == (state.head, (head_over(HISTORY),))
+    assert (new.heads.held, new.heads.ahead) == (state.heads.held, (head_over(HISTORY),))
     # It extends the first 20, but perhaps not the 10 behind them.
     new = verify_block(block(HISTORY, 10, 20, 40), SIGNER.key, state)
-    assert (new.head, new.ahead) == (state.head, ())
+    assert (new.heads.held, new.heads.ahead) == (state.heads.held, ())
 
 
 def test_a_head_in_between_becomes_the_head_of_what_it_covers():
     state = held(block(HISTORY, 0, 10), block(HISTORY, 10, 25, 40))
     new = verify_block(block(HISTORY, 20, 20, 20), SIGNER.key, state)
-    assert (new.head, new.ahead) == (head_over(HISTORY[:20]), (head_over(HISTORY),))
+    assert (new.heads.held, new.heads.ahead) == (head_over(HISTORY[:20]), (head_over(HISTORY),))
 
 
 def test_foreign_signatures_on_a_head_are_not_kept():
@@ -101,7 +104,7 @@ def test_foreign_signatures_on_a_head_are_not_kept():
     stranger = Signer.from_seed("example.com/witness", bytes(32))
     note = open_head(one.head, SIGNER.key).note
     one.head = note.with_signatures([stranger.sign(note.text)]).encode()
-    kept = held(one).head
+    kept = held(one).heads.held
     assert kept is not None
     assert kept.note == note
 
@@ -276,6 +279,19 @@ def test_a_fork_that_is_certain_here_but_not_yet_provable_is_reported_with_both_
     assert error.known.head.origin == error.conflicting.head.origin == ORIGIN
 
 
+def test_the_head_accused_is_one_that_covers_what_is_held():
+    """Of two heads ahead only the second covers entries 10 .. 19; the first belongs to the history that is right."""
+    liar = HISTORY[:15] + OTHER[25:]
+    state = held(block(HISTORY, 0, 10, 30), block(liar, 10, 20, 30 - 1))
+    error = refusal(block(HISTORY, 18, 18), state)
+    assert isinstance(error, Fork)
+    assert (error.known, error.conflicting) == (head_over(liar[:29]), head_over(HISTORY[:18]))
+    error = refusal(block(HISTORY, 12, 30), state)
+    assert isinstance(error, Fork)
+    assert (error.known, error.conflicting) == (head_over(liar[:29]), head_over(HISTORY[:30]))
+    check_evidence(error)
+
+
 def test_a_fork_keeps_its_heads_when_seen_from_an_enclosing_message():
     error = refusal(block(OTHER, 30, 30), held(block(HISTORY, 0, 30)))
     above = error.under("tail")
@@ -307,7 +323,7 @@ def test_whatever_the_blocks_an_honest_author_is_never_said_to_have_forked(lie, 
             assert (refusal(one, state).reason, start <= lie < stop) == ("ROOT_MISMATCH", True)
         else:
             new = verify_block(one, SIGNER.key, state)
-            state = LogState(new.tree, new.head, new.ahead)
+            state = LogState(new.tree, new.heads)
     assert state.tree.root() == merkle.root_of([merkle.leaf_hash(entry) for entry in HISTORY[: state.size]])
 
 

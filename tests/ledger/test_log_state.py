@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import merkle
-from ledger.checkpoint import SignedHead
 from ledger.errors import Unverified
-from ledger.log_state import LogState, Mark, Record, bare, nearest_and_farthest
+from ledger.log_heads import Heads
+from ledger.log_state import LogState, Mark, Record
 from ledger.note import Signer
 from ledger.tree import TileStore, Tree
 from tests.ledger.sample_logs import ORIGIN, SIGNER, head_over
@@ -22,6 +22,7 @@ RECORDS = st.builds(
     last_position=st.none() | st.builds(Mark, st.integers(0, 2**64 - 2), U64),
     counts=st.dictionaries(st.integers(0, 255), U64, max_size=20),
     head_note=st.binary(max_size=300),
+    cover_note=st.binary(max_size=300),
     ahead_notes=st.lists(st.binary(max_size=300), max_size=2).map(tuple),
 )
 
@@ -32,11 +33,11 @@ def test_a_record_is_read_back_as_written(record):
 
 
 def test_the_bytes_of_a_record_are_as_documented():
-    record = Record(300, b"R" * 32, Mark(7, 1_760_000_000), {11: 2, 2: 298}, b"head\n", (b"a", b""))
+    record = Record(300, b"R" * 32, Mark(7, 1_760_000_000), {11: 2, 2: 298}, b"head\n", b"cover\n", (b"a", b""))
     assert record.encode().hex(" ", 8) == (
         b"\x01" + (300).to_bytes(8, "big") + b"R" * 32 + (8).to_bytes(8, "big") + (1_760_000_000).to_bytes(8, "big")
         + b"\x02" + b"\x02" + (298).to_bytes(8, "big") + b"\x0b" + (2).to_bytes(8, "big")
-        + b"\0\0\0\x05head\n" + b"\0\0\0\x01a" + b"\0\0\0\0"
+        + b"\0\0\0\x05head\n" + b"\0\0\0\x06cover\n" + b"\0\0\0\x01a" + b"\0\0\0\0"
     ).hex(" ", 8)  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_a_record_that_is_cut_or_continued_has_rotted(record, data):
 
 
 def test_kinds_out_of_order_or_twice_have_rotted():
-    raw = Record(1, bytes(32), None, {2: 1, 3: 1}, b"", ()).encode()
+    raw = Record(1, bytes(32), None, {2: 1, 3: 1}, b"", b"", ()).encode()
     kinds = raw[58:76]
     for swapped in (kinds[9:] + kinds[:9], kinds[:9] * 2):
         with pytest.raises(Unverified):
@@ -62,9 +63,9 @@ ENTRIES = [b"%d" % number for number in range(5)]
 TREE = Tree(TileStore(lambda level, number: None)).extended([merkle.leaf_hash(entry) for entry in ENTRIES])
 
 
-def restored(head: SignedHead | None, *ahead: SignedHead, root: bytes | None = None) -> LogState:
-    note = b"" if head is None else head.note.encode()
-    record = Record(5, root or TREE.root(), None, {}, note, tuple(one.note.encode() for one in ahead))
+def restored(heads: Heads, root: bytes | None = None) -> LogState:
+    held, cover, *ahead = [b"" if one is None else one.note.encode() for one in (heads.held, heads.cover, *heads.ahead)]
+    record = Record(5, root or TREE.root(), None, {}, held, cover, tuple(ahead))
     return LogState.restore(record, record.encode(), TREE, SIGNER.key)
 
 
@@ -72,54 +73,40 @@ MORE = [*ENTRIES, b"5", b"6"]
 OTHER = [b"x", *ENTRIES[1:]]
 
 
-def test_a_log_is_held_up_to_its_head_or_beyond_it_under_heads_ahead():
-    whole = restored(head_over(ENTRIES))
-    assert (whole.size, whole.head, whole.ahead) == (5, head_over(ENTRIES), ())
-    partly = restored(head_over(ENTRIES[:3]), head_over(MORE))
-    assert (partly.size, partly.head, partly.ahead) == (5, head_over(ENTRIES[:3]), (head_over(MORE),))
-    restored(None, head_over(MORE))
-    restored(head_over(ENTRIES), head_over(MORE[:6]), head_over(MORE))
-
-
 STRANGER = Signer.from_seed(ORIGIN, bytes(32))
 
 
+HEAD, LATER = head_over(ENTRIES), head_over(MORE)
+
+
 @pytest.mark.parametrize(
-    ("head", "ahead", "reason"),
+    "heads", [Heads(HEAD), Heads(head_over(ENTRIES[:3]), LATER, (LATER,)), Heads(None, LATER, (LATER,))]
+)
+def test_heads_that_fit_what_is_held_are_restored(heads):
+    state = restored(heads)
+    assert (state.size, state.heads) == (5, heads)
+
+
+@pytest.mark.parametrize(
+    ("heads", "reason"),
     [
-        (head_over(OTHER), [], "ROOT_MISMATCH"),
-        (head_over(OTHER[:3]), [head_over(MORE)], "ROOT_MISMATCH"),
-        (head_over(MORE), [], "ROOT_MISMATCH"),
-        (head_over(ENTRIES[:3]), [], "BAD_STANDING"),
-        (None, [], "BAD_STANDING"),
-        (head_over(ENTRIES), [head_over(ENTRIES)], "BAD_STANDING"),
-        (head_over(ENTRIES), [head_over(MORE), head_over(MORE[:6])], "BAD_STANDING"),
-        (head_over(ENTRIES, STRANGER), [], "BAD_HEAD"),
-        (head_over(ENTRIES), [head_over(MORE, STRANGER)], "BAD_HEAD"),
+        (Heads(head_over(OTHER)), "ROOT_MISMATCH"),
+        (Heads(head_over(OTHER[:3]), LATER, (LATER,)), "ROOT_MISMATCH"),
+        (Heads(LATER), "ROOT_MISMATCH"),
+        (Heads(head_over(ENTRIES[:3])), "BAD_STANDING"),
+        (Heads(head_over(ENTRIES[:3]), None, (LATER,)), "BAD_STANDING"),
+        (Heads(head_over(ENTRIES, STRANGER)), "BAD_HEAD"),
+        (Heads(None, head_over(MORE, STRANGER), (LATER,)), "BAD_HEAD"),
+        (Heads(HEAD, None, (head_over(MORE, STRANGER),)), "BAD_HEAD"),
     ],
 )
-def test_heads_that_do_not_fit_what_is_held_are_refused(head, ahead, reason):
+def test_heads_that_do_not_fit_what_is_held_are_refused(heads, reason):
     with pytest.raises(Unverified) as caught:
-        restored(head, *ahead)
+        restored(heads)
     assert caught.value.reason == reason
 
 
 def test_entries_that_do_not_lead_to_the_stored_root_are_refused():
     with pytest.raises(Unverified) as caught:
-        restored(head_over(ENTRIES), root=b"x" * 32)
+        restored(Heads(HEAD), root=b"x" * 32)
     assert (caught.value.reason, caught.value.path) == ("ROOT_MISMATCH", "standing")
-
-
-def test_a_bare_head_has_the_logs_own_signature_alone():
-    signed = head_over(ENTRIES)
-    line = STRANGER.sign(signed.note.text)
-    decorated = SignedHead(signed.head, signed.note.with_signatures([line]))
-    assert len(decorated.note.signatures) == 2
-    assert bare(decorated, SIGNER.key).note == signed.note
-
-
-def test_of_the_heads_ahead_the_nearest_and_the_farthest_are_kept():
-    heads = [head_over(MORE[:size]) for size in (3, 7, 5, 6, 4)]
-    assert nearest_and_farthest(heads, 3) == (heads[4], heads[1])
-    assert nearest_and_farthest(heads, 6) == (heads[1],)
-    assert nearest_and_farthest(heads, 7) == ()
