@@ -5,13 +5,13 @@ call, and compare-and-set for the keys that say how far something has got.
 
 The contract, which every implementation is tested against:
 
-- When `write(sync=True)` returns, all its puts are durable: they survive the loss of power. With sync=False they survive
-  the end of the process, and become durable no later than the next synced write.
+- When `write(sync=True)` returns, all its puts are durable: they survive the loss of power. With sync=False they
+  survive the end of the process, and become durable no later than the next synced write.
 - A write is atomic: after a crash, and for every reader, either all of its puts are there or none. Writes of one thread
   take effect in order.
 - `expect` names one key and the value it must have (None: be absent). It is compared in one step with the write against
-  all other writes that name the same key; where it differs nothing is written and StoreConflict is raised. A key that is
-  ever named by `expect` is only written under it.
+  all other writes that name the same key; where it differs nothing is written and StoreConflict is raised. A key that
+  is ever named by `expect` is only written under it.
 - A write that raises anything else may or may not have happened. Whoever wrote must read back before it goes on; an
   implementation that cannot tell itself refuses further writes until it is opened again.
 - Readers see every write that has returned. A scan sees one state of the map, not before the call; a multi-get may see
@@ -44,7 +44,7 @@ class StoreConflict(Unready):
 
 
 class Store(Protocol):
-    """An ordered, durable map of bytes to bytes; keys are not empty and sort as unsigned bytes. See the module's text."""
+    """An ordered, durable map of bytes; keys are not empty and sort as unsigned bytes. The module's text is the contract."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
