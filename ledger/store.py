@@ -44,7 +44,7 @@ class StoreConflict(Unready):
 
 
 class Store(Protocol):
-    """An ordered, durable map of bytes; keys are not empty and sort as unsigned bytes. The module's text is the contract."""
+    """An ordered, durable map of bytes; keys are not empty and sort as unsigned bytes. Above is the contract."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None."""
