@@ -76,9 +76,9 @@ class Node:
         """Serves until `stop` is set. Raises PlimsollError where the node cannot start."""
         config, keyring = self._home.config, self._identity.keyring
         with (
-            ThreadPoolExecutor(THREADS, thread_name_prefix="node") as threads,
             closing(LevelStore(self._home.folder / layout.CHAIN, cache_mib=config.cache_mib)) as chain_store,
             closing(LevelStore(self._home.folder / layout.BOOK, cache_mib=max(8, config.cache_mib // 8))) as book_store,
+            ThreadPoolExecutor(THREADS, thread_name_prefix="node") as threads,
         ):
             chain = _open_chain(chain_store, self._manifest)
             book = Book(book_store, keyring.book_key, self._rng)
@@ -88,6 +88,9 @@ class Node:
                     await self._serve(chain, book, links, workers, threads, stop)
                 finally:
                     workers.close()
+                    # A store that is closed under a thread that is still at work in it takes the process down.
+                    threads.shutdown(cancel_futures=True)
+                    await asyncio.get_running_loop().shutdown_default_executor()
 
     async def _serve(
         self,
