@@ -1,0 +1,320 @@
+"""The key ceremony, replayed from the custodians' logs (protocol section 5)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from tests.second import hpke
+from tests.second.entry import Entry, read
+from tests.second.framing import digest, frame, to_scalar
+from tests.second.group import IDENTITY, G, Point, combine, element, point, proof_scalars, scalar, total
+from tests.second.log import Log
+from tests.second.manifest import Consortium
+from tests.second.refusal import Refused, require
+
+COORDINATES = 8
+NONE = bytes(32)
+VALID, VOID, WAITS = "valid", "void", "waits"
+
+
+def ceremony_id(consortium: bytes, manifest: bytes, epoch: int, attempt: int) -> bytes:
+    return digest("plimsoll/v1/ceremony", consortium, manifest, epoch, attempt)
+
+
+def complaint_id(ceremony: bytes, author: int, leaf: bytes) -> bytes:
+    return digest("plimsoll/v1/complaint", ceremony, author, leaf)
+
+
+@dataclass(frozen=True)
+class Keys:
+    epoch: int
+    # K, then X_0 .. X_6.
+    public: tuple[Point, ...]
+    # By custodian's index: K_j, then X_{f,j}.
+    shares: Mapping[int, tuple[Point, ...]]
+
+
+@dataclass(frozen=True)
+class Commitments:
+    """A valid dealing's points: per coordinate t commitments."""
+
+    points: tuple[tuple[Point, ...], ...]
+
+    def at(self, index: int) -> list[Point]:
+        """Per coordinate the sum over k of index^k commitments[k], by Horner's rule."""
+        values = []
+        for coefficients in self.points:
+            value = IDENTITY
+            for coefficient in reversed(coefficients):
+                value = index * value + coefficient
+            values.append(value)
+        return values
+
+
+def check_possession(ceremony: bytes, dealer: int, coordinate: int, constant: Point, proof: bytes) -> None:
+    c, s = proof_scalars(proof)
+    t = combine([(s, G), (c, constant)])
+    challenge = to_scalar("plimsoll/v1/possession", ceremony, dealer, coordinate, constant.encoded, t.encoded)
+    require(challenge == c, "BAD_PROOF")
+
+
+def share_info(ceremony: bytes, dealer: int, receiver: int, commitments: Sequence[bytes]) -> bytes:
+    """`commitments` is the flat list of 8 t, coordinate by coordinate."""
+    flat = digest("plimsoll/v1/commitments", ceremony, dealer, list(commitments))
+    return frame("plimsoll/v1/share", ceremony, dealer, receiver, flat)
+
+
+def opened_share(private: bytes, sealed: bytes, info: bytes) -> list[int]:
+    raw = hpke.open_sealed(private, sealed, info)
+    require(len(raw) == 32 * COORDINATES, "BAD_SHARE")
+    return [scalar(raw[at : at + 32]) for at in range(0, len(raw), 32)]
+
+
+def share_fits(share: Sequence[int], commitments: Commitments, receiver: int) -> bool:
+    return [value * G for value in share] == commitments.at(receiver)
+
+
+@lru_cache(maxsize=256)
+def commitments_of(raw: bytes, dealer: int, threshold: int) -> Commitments:
+    """The points of a dealing's entry with their proofs checked, or Refused; what is outside of it is not looked at."""
+    entry = read(raw)
+    assert entry is not None
+    rows = []
+    for number, coordinate in enumerate(entry.body.coordinates):
+        require(len(coordinate.commitments) == threshold, "BAD_DEALING", "commitments")
+        points = (element(coordinate.commitments[0]), *map(point, coordinate.commitments[1:]))
+        check_possession(entry.body.ceremony, dealer, number, points[0], coordinate.possession)
+        rows.append(points)
+    return Commitments(tuple(rows))
+
+
+@dataclass
+class _Author:
+    """What counts of one custodian: of each kind its first, in the order of its log."""
+
+    ready: Entry | None = None
+    dealing: Entry | None = None
+    close: Entry | None = None
+    confirmation: Entry | None = None
+    # By the leaf of the dealing complained of; by complaint id.
+    complaints: dict[bytes, Entry] = field(default_factory=dict)
+    reveals: dict[bytes, Entry] = field(default_factory=dict)
+
+    def take(self, entry: Entry) -> None:
+        if entry.kind == "complaint":
+            self.complaints.setdefault(entry.body.dealing, entry)
+        elif entry.kind == "reveal":
+            self.reveals.setdefault(entry.body.complaint, entry)
+        elif getattr(self, entry.kind) is None and not (
+            entry.kind == "ready" and hpke.small_order(entry.body.hpke_key)
+        ):
+            setattr(self, entry.kind, entry)
+
+    def complained_ahead(self) -> int:
+        """Of how many dealings, before its confirmation, if any."""
+        end = self.confirmation.index if self.confirmation else None
+        return sum(end is None or c.index < end for c in self.complaints.values())
+
+
+CEREMONY_KINDS = {"ready", "dealing", "close", "complaint", "reveal", "confirmation"}
+
+
+@dataclass(frozen=True)
+class Complaint:
+    author: int
+    entry: Entry
+    # "valid": its Close is, and counts the dealing.
+    status: str
+
+
+class Attempt:
+    """One ceremony as the logs show it."""
+
+    def __init__(self, consortium: Consortium, logs: Mapping[str, Iterable[Entry | None]], number: int) -> None:
+        self.id = ceremony_id(consortium.id, consortium.id, 1, number)
+        self.n, self.t = len(consortium.custodians), consortium.threshold
+        self.q = -(-(self.n + self.t) // 2)
+        self.authors = {index: _Author() for index in range(1, self.n + 1)}
+        for index, name in enumerate(consortium.custodians, 1):
+            for entry in logs.get(name, ()):
+                if entry and entry.kind in CEREMONY_KINDS and entry.body.ceremony == self.id:
+                    self.authors[index].take(entry)
+        self._judge()
+
+    def _judge(self) -> None:
+        self.dealings = {i: self._dealing(i) for i in self.authors}
+        # Leaf of a valid dealing to its dealer: bytes that another custodian repeats are not valid as its own.
+        self.dealers = {
+            author.dealing.leaf: i
+            for i, author in self.authors.items()
+            if author.dealing and isinstance(self.dealings[i], Commitments)
+        }
+        self.closes = {
+            author.close.leaf: [self.dealers[leaf] for leaf in author.close.body.dealings]
+            for author in self.authors.values()
+            if author.close and self._close(author.close)
+        }
+        self.complaints = {
+            complaint_id(self.id, j, entry.leaf): Complaint(j, entry, self._complaint(entry))
+            for j, author in self.authors.items()
+            for entry in author.complaints.values()
+        }
+        # Leaf to complaint id, of the reveals that answer a valid complaint, and whether they are good.
+        self.reveals: dict[bytes, tuple[bytes, bool]] = {}
+        for i, author in self.authors.items():
+            for identifier, entry in author.reveals.items():
+                if self._answers(i, identifier):
+                    self.reveals[entry.leaf] = identifier, self._good(i, identifier, entry)
+
+    def readies_digest(self) -> bytes | None:
+        readies = [author.ready.leaf for author in self.authors.values() if author.ready]
+        return digest("plimsoll/v1/readies", self.id, readies) if len(readies) == self.n else None
+
+    def _dealing(self, dealer: int) -> Commitments | str:
+        """A valid dealing's commitments, or void, or waits."""
+        entry = self.authors[dealer].dealing
+        if entry is None:
+            return WAITS
+        try:
+            require(len(entry.body.sealed_shares) == self.n, "BAD_DEALING", "shares")
+            commitments = commitments_of(entry.raw, dealer, self.t)
+        except Refused:
+            return VOID
+        expected = self.readies_digest()
+        if expected is None:
+            return WAITS
+        return commitments if entry.body.readies_digest == expected else VOID
+
+    def _close(self, entry: Entry) -> bool:
+        dealers = [self.dealers.get(leaf, 0) for leaf in entry.body.dealings]
+        return len(dealers) >= self.t and dealers == sorted(set(dealers)) and 0 not in dealers
+
+    def _complaint(self, entry: Entry) -> str:
+        counted = self.closes.get(entry.body.close)
+        if counted is None:
+            return WAITS
+        return VALID if self.dealers.get(entry.body.dealing) in counted else VOID
+
+    def _answers(self, dealer: int, identifier: bytes) -> bool:
+        complaint = self.complaints.get(identifier)
+        if complaint is None or complaint.status != VALID:
+            return False
+        return self.dealers[complaint.entry.body.dealing] == dealer
+
+    def _good(self, dealer: int, identifier: bytes, entry: Entry) -> bool:
+        commitments = self.dealings[dealer]
+        assert isinstance(commitments, Commitments)
+        try:
+            share = [scalar(raw) for raw in entry.body.shares]
+        except Refused:
+            return False
+        return share_fits(share, commitments, self.complaints[identifier].author)
+
+    def counts(self, complaint: Complaint, close: Sequence[int]) -> bool:
+        """Whether it counts under a Close: not if it stands behind its author's Confirmation."""
+        confirmation = self.authors[complaint.author].confirmation
+        late = confirmation is not None and complaint.entry.index > confirmation.index
+        return complaint.status == VALID and not late and self.dealers[complaint.entry.body.dealing] in close
+
+    def qualified(
+        self, close: Sequence[int], complaints: Iterable[bytes], reveals: Iterable[bytes]
+    ) -> tuple[list[int], list[int]]:
+        """Rule 6: the qualified dealers and the dropped custodians, both ascending."""
+        listed = [(identifier, self.complaints[identifier]) for identifier in complaints]
+        dropped = {j for j, times in Counter(c.author for _, c in listed).items() if times >= self.t}
+        answered = {self.reveals[leaf][0] for leaf in reveals if self.reveals[leaf][1]}
+        against: Counter[int] = Counter()
+        out = set()
+        for identifier, complaint in listed:
+            if complaint.author not in dropped:
+                dealer = self.dealers[complaint.entry.body.dealing]
+                against[dealer] += 1
+                if identifier not in answered or against[dealer] >= self.t:
+                    out.add(dealer)
+        return [i for i in close if i not in out], sorted(dropped)
+
+    def keys(self, dealers: Sequence[int]) -> Keys:
+        chosen = [c for c in (self.dealings[i] for i in dealers) if isinstance(c, Commitments)]
+        public = tuple(total(c.points[number][0] for c in chosen) for number in range(COORDINATES))
+        shares = {}
+        for j in self.authors:
+            values = [c.at(j) for c in chosen]
+            shares[j] = tuple(total(value[number] for value in values) for number in range(COORDINATES))
+        return Keys(1, public, shares)
+
+    def transcript(self, close: bytes, dealers: Sequence[int], dropped: Sequence[int], keys: Keys) -> bytes:
+        leaves = {dealer: leaf for leaf, dealer in self.dealers.items()}
+        return digest(
+            "plimsoll/v1/ceremony-transcript",
+            self.id,
+            close,
+            [leaves[i] for i in dealers],
+            list(dropped),
+            [key.encoded for key in keys.public],
+            [[share.encoded for share in keys.shares[j]] for j in sorted(keys.shares)],
+        )
+
+    def confirmation(self, author: int) -> tuple[str, Keys | None]:
+        """Rule 7: valid with its keys, void, or waiting. One that names no transcript is none of the three: void."""
+        entry = self.authors[author].confirmation
+        assert entry is not None
+        body = entry.body
+        if self.authors[author].complained_ahead() >= self.t or body.transcript == NONE:
+            return VOID, None
+        close = self.closes.get(body.close)
+        if close is None:
+            return WAITS, None
+        return self._under(body, close)
+
+    def _under(self, body: Any, close: Sequence[int]) -> tuple[str, Keys | None]:
+        known = [self.complaints.get(identifier) for identifier in body.complaints]
+        settled = [c for c in known if c is not None and c.status == VALID]
+        if not all(self.counts(complaint, close) for complaint in settled):
+            return VOID, None
+        if len(settled) < len(known) or not all(leaf in self.reveals for leaf in body.reveals):
+            return WAITS, None
+        if not all(self.reveals[leaf][0] in body.complaints for leaf in body.reveals):
+            return VOID, None
+        dealers, dropped = self.qualified(close, body.complaints, body.reveals)
+        if len(dealers) < self.t:
+            return VOID, None
+        keys = self.keys(dealers)
+        points = [*keys.public, *(share for shares in keys.shares.values() for share in shares)]
+        same = self.transcript(body.close, dealers, dropped, keys) == body.transcript
+        return (VALID, keys) if same and IDENTITY not in points else (VOID, None)
+
+    def outcome(self) -> tuple[str, Keys | None]:
+        """Rules 8 and 9: "final" with the keys, "failed", or "open"."""
+        standing: Counter[bytes] = Counter()
+        valid: Counter[bytes] = Counter()
+        by_transcript: dict[bytes, Keys | None] = {}
+        for j, author in self.authors.items():
+            if author.confirmation:
+                status, keys = self.confirmation(j)
+                name = author.confirmation.body.transcript
+                standing[name] += status != VOID
+                valid[name] += status == VALID
+                by_transcript[name] = keys or by_transcript.get(name)
+        for name, count in valid.items():
+            if count >= self.q:
+                return "final", by_transcript[name]
+        spoilt = sum(dealing == VOID for dealing in self.dealings.values())
+        undecided = sum(
+            author.confirmation is None and len(author.complaints) < self.t for author in self.authors.values()
+        )
+        most = max(standing.values(), default=0)
+        return ("failed" if spoilt > self.n - self.t or most + undecided < self.q else "open"), None
+
+
+def replay(consortium: Consortium, logs: Mapping[str, Log], attempts: int = 64) -> Keys | None:
+    """The keys of the first attempt that is final, where all before it have failed; None while there are none."""
+    entries = {name: log.entries for name, log in logs.items()}
+    for number in range(1, attempts + 1):
+        state, keys = Attempt(consortium, entries, number).outcome()
+        if state != "failed":
+            return keys
+    return None

@@ -1,0 +1,277 @@
+"""Transcripts and what a verifier with the logs makes of them (protocol section 13)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.second import decryption, head, inquiry, note, reading, release, selection
+from tests.second.ceremony import Keys
+from tests.second.entry import Entry, read
+from tests.second.group import Point, point
+from tests.second.position import FIELDS
+from tests.second.refusal import Refused, require
+from tests.second.selection import World
+
+FORMAT = "plimsoll/exposure-transcript/v1"
+COMMON = {
+    "format", "form", "consortium", "manifest", "epoch", "querier", "inquiry", "heads", "contributors", "withheld",
+    "nonce_sum", "body_sums", "partials", "result",
+}  # fmt: skip
+FULL_ONLY = {"query_key", "records", "excluded"}
+HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
+FIVE_PURPOSES = range(1, 6)
+# Beyond it no field's plaintext can lie, and m + L would open the same point.
+VALUES = 1 << 40
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    require(len({key for key, _ in pairs}) == len(pairs), "T1", "a key twice")
+    return dict(pairs)
+
+
+def _no_number(text: str) -> Any:
+    raise Refused("T1", f"not a decimal integer: {text[:20]}")
+
+
+def _integer(text: str) -> int:
+    require(head.NUMBER.match(text), "T1", "not a decimal integer")
+    return int(text)
+
+
+def parse(raw: bytes) -> Any:
+    try:
+        document = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_float=_no_number,
+            parse_constant=_no_number,
+            parse_int=_integer,
+        )
+    except (ValueError, RecursionError) as error:
+        raise Refused("T1", "not JSON") from error
+    require(isinstance(document, dict) and document.get("format") == FORMAT, "T1", "format")
+    keys = COMMON | FULL_ONLY if document.get("form") == "full" else COMMON
+    require(document.get("form") in ("full", "redacted") and set(document) == keys, "T1", "keys")
+    _shape(document)
+    return document
+
+
+def _text(value: Any) -> None:
+    require(isinstance(value, str), "T1", "not a text")
+
+
+def _number(value: Any) -> None:
+    require(isinstance(value, int) and not isinstance(value, bool), "T1", "not a number")
+
+
+def _bytes(value: Any, *sizes: int) -> None:
+    _text(value)
+    require(HEX.match(value) and len(value) // 2 in sizes, "T1", "not so many bytes in hex")
+
+
+def _list(value: Any, each: Callable[[Any], None]) -> None:
+    require(isinstance(value, list), "T1", "not a list")
+    for item in value:
+        each(item)
+
+
+def _object(value: Any, **kinds: Callable[[Any], None]) -> None:
+    require(isinstance(value, dict) and set(value) == set(kinds), "T1", "keys of an object")
+    for key, check in kinds.items():
+        check(value[key])
+
+
+def _opening(value: Any) -> None:
+    if value is not None:
+        _number(value)
+
+
+def _shape(document: dict[str, Any]) -> None:
+    for key in ("consortium", "manifest"):
+        _hash32(document[key])
+    for key in ("epoch", "contributors"):
+        _number(document[key])
+    for key in ("querier", "withheld"):
+        _text(document[key])
+    _object(document["inquiry"], index=_number, entry=_text, receipt=_text)
+    _list(document["heads"], lambda h: _object(h, member=_text, size=_number, root=_hash32))
+    _bytes(document["nonce_sum"], 0, 32)
+    _points(document["body_sums"])
+    _list(document["partials"], lambda p: _object(p, custodian=_number, points=_points, proof=_proof))
+    require(isinstance(document["result"], dict), "T1", "result")
+    for value in document["result"].values():
+        _opening(value)
+    if document["form"] == "full":
+        _hash32(document["query_key"])
+        _list(document["records"], lambda r: _object(r, member=_text, number=_number, index=_number, entry=_text))
+        _list(document["excluded"], lambda e: _object(e, member=_text, reason=_text, index=_number))
+
+
+def _hash32(value: Any) -> None:
+    _bytes(value, 32)
+
+
+def _proof(value: Any) -> None:
+    _bytes(value, 64)
+
+
+def _points(value: Any) -> None:
+    _list(value, _hash32)
+
+
+@dataclass(frozen=True)
+class Verified:
+    form: str
+    sums: Mapping[str, int]
+    not_opened: tuple[str, ...]
+
+
+def verify(raw: bytes, world: World, keys: Keys) -> Verified:
+    """Refuses with the name of the first check that fails."""
+    document = parse(raw)
+    claim = _Claim(document, world, keys)
+    claim.run("T1", claim.parties)
+    claim.run("T2", claim.inquiry)
+    claim.run("T3", claim.heads)
+    claim.run("T4", claim.logs)
+    if document["form"] == "full":
+        claim.run("T5", claim.numbering)
+        claim.run("T6", claim.selection)
+        claim.run("T7", claim.sums)
+        claim.run("T8", claim.release)
+    claim.run("T9", claim.partials)
+    claim.run("T10", claim.result)
+    result = document["result"]
+    return Verified(
+        document["form"],
+        {name: value for name, value in result.items() if value is not None},
+        tuple(name for name in FIELDS if name in result and result[name] is None),
+    )
+
+
+class _Claim:
+    """One document against one world; a method is one check."""
+
+    def __init__(self, document: dict[str, Any], world: World, keys: Keys) -> None:
+        self.document, self.world, self.keys = document, world, keys
+        self.consortium = world.consortium
+        self.entry: Entry
+        self.masks: list[Point] = []
+
+    def run(self, name: str, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except Refused as refused:
+            raise Refused(name, str(refused)) from refused
+
+    def bytes(self, key: str) -> bytes:
+        return bytes.fromhex(self.document[key])
+
+    @property
+    def released(self) -> tuple[int, ...]:
+        if not self.document["nonce_sum"]:
+            return ()
+        return decryption.PACKED_FIELDS if self.document["withheld"] else decryption.ALL_FIELDS
+
+    def parties(self) -> None:
+        document = self.document
+        require(self.bytes("consortium") == self.consortium.id, "another consortium")
+        require(self.bytes("manifest") == self.consortium.id, "another manifest")
+        require(document["epoch"] == self.keys.epoch, "another epoch")
+        require(document["querier"] in self.consortium.names, "no member")
+        require(document["withheld"] in ("", release.FEW, release.DIFFERENCING), "withheld")
+
+    def inquiry(self) -> None:
+        claimed, log_key = self.document["inquiry"], self.consortium.log_key(self.document["querier"])
+        raw = note.strict_base64(claimed["entry"])
+        index, _ = head.open_receipt(claimed["receipt"].encode(), raw, log_key)
+        require(index == claimed["index"], "another index")
+        entry = read(raw, index)
+        require(entry is not None and entry.kind == "inquiry", "BAD_ENTRY")
+        assert entry is not None
+        body, self.entry = entry.body, entry
+        require(body.manifest == self.bytes("manifest"), "OTHER_MANIFEST")
+        require(body.epoch == self.document["epoch"], "OTHER_EPOCH")
+        require(body.as_of == 0, "AS_OF")
+        require(body.purpose in FIVE_PURPOSES, "BAD_ENTRY")
+
+    def heads(self) -> None:
+        heads = self.document["heads"]
+        require(tuple(h["member"] for h in heads) == self.consortium.names, "BAD_HEADS", "members")
+        require([h["size"] for h in heads] == list(self.entry.body.sizes), "BAD_HEADS", "sizes")
+        listed = [(self.consortium.origin(h["member"]), h["size"], bytes.fromhex(h["root"])) for h in heads]
+        require(selection.heads_digest(listed) == self.entry.body.heads_digest, "BAD_HEADS", "digest")
+        (own,) = [h["size"] for h in heads if h["member"] == self.document["querier"]]
+        require(own <= self.entry.index, "BAD_HEADS", "own")
+
+    def logs(self) -> None:
+        for claimed in self.document["heads"]:
+            require(self.world.logs[claimed["member"]].root(claimed["size"]).hex() == claimed["root"], "OTHER_ROOT")
+        log = self.world.logs[self.document["querier"]]
+        require(self.entry.index < len(log) and log.raw[self.entry.index] == self.entry.raw, "NOT_IN_LOG")
+
+    def numbering(self) -> None:
+        querier = self.document["querier"]
+        inquiry.history(self.world.logs[querier], querier, self.bytes("query_key"), self.entry.index)
+
+    def selection(self) -> None:
+        body = self.entry.body
+        self.selected = selection.select(self.world, self.bytes("query_key"), body.sizes, self.entry.time, body.epoch)
+        records = [(r.member, r.number, r.entry.index, r.entry.raw) for r in self.selected.records]
+        claimed = self.document["records"]
+        require(
+            records == [(c["member"], c["number"], c["index"], note.strict_base64(c["entry"])) for c in claimed],
+            "other records",
+        )
+        excluded = [(e["member"], e["reason"], e["index"]) for e in self.document["excluded"]]
+        require(self.selected.excluded == excluded, "others left out")
+
+    def sums(self) -> None:
+        sums = self.selected.sums()
+        require(self.document["contributors"] == len(self.selected.records), "contributors")
+        require(self.document["nonce_sum"] == (sums.nonce_point.encoded.hex() if sums else ""), "nonce_sum")
+        bodies = [body.encoded.hex() for body in sums.bodies] if sums else []
+        require(self.document["body_sums"] == bodies, "body_sums")
+
+    def release(self) -> None:
+        querier = self.document["querier"]
+        outcome = inquiry.withheld(self.world, querier, self.bytes("query_key"), self.entry.index)
+        require(outcome == self.document["withheld"], "withheld", outcome)
+
+    def partials(self) -> None:
+        document = self.document
+        if not document["nonce_sum"]:
+            empty = not (document["body_sums"] or document["partials"] or document["result"])
+            require(empty and document["contributors"] == 0, "something of nothing")
+            return
+        require(len(document["body_sums"]) == len(FIELDS), "body_sums")
+        indices = [p["custodian"] for p in document["partials"]]
+        require(sorted(set(indices)) == indices and set(indices) <= set(self.keys.shares), "custodians")
+        require(len(indices) >= self.consortium.threshold, "too few")
+        self.masks = decryption.masks({p["custodian"]: self._partial(p) for p in document["partials"]})
+
+    def _partial(self, claimed: dict[str, Any]) -> list[Point]:
+        return decryption.check_partial(
+            self.consortium.id,
+            self.document["epoch"],
+            claimed["custodian"],
+            self.entry.leaf,
+            self.bytes("nonce_sum"),
+            self.released,
+            dict(enumerate(self.keys.shares[claimed["custodian"]][1:])),
+            [bytes.fromhex(p) for p in claimed["points"]],
+            bytes.fromhex(claimed["proof"]),
+        )
+
+    def result(self) -> None:
+        result = self.document["result"]
+        require(set(result) == {FIELDS[f] for f in self.released}, "fields")
+        for field, mask in zip(self.released, self.masks, strict=True):
+            value = result[FIELDS[field]]
+            body = point(bytes.fromhex(self.document["body_sums"][field]))
+            if value is not None:
+                require(0 <= value < VALUES and reading.is_opening(value, body, mask), FIELDS[field])
