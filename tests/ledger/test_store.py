@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -131,10 +132,15 @@ def test_of_many_threads_that_count_up_one_key_none_loses_a_step(kind, tmp_path)
                 next(conflicts)
 
     threads = [threading.Thread(target=count_up) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that threads change places between comparing and writing, if they can
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
     assert store.get(b"n") == b"200"
     store.close()
 
