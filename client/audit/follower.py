@@ -63,7 +63,8 @@ class Follower:
         if block.origin != self._key.name or block.start != self.size:
             raise Unverified("OTHER_BLOCK", f"not the entries from {self.size} on of the log asked for")
         entries = tuple(block.entries)
-        if not entries or not all(1 <= len(entry) <= MAX_ENTRY for entry in entries):
+        sizes = list(map(len, entries))
+        if not sizes or not 1 <= min(sizes) <= max(sizes) <= MAX_ENTRY:
             raise InvalidInput("BAD_ENTRY_SIZE", f"a block has entries, of 1 to {MAX_ENTRY} bytes each")
         leaves = tuple(map(merkle.leaf_hash, entries))
         tree, roots = self._grown(leaves)

@@ -28,10 +28,13 @@ class Tally:
 
     def count(self, taken: Taken) -> None:
         """The next verified entries."""
-        for index, entry in enumerate(taken.entries, taken.start):
-            filing = file_entry(entry)
-            self._codes[filing.code] += 1
-            if filing.label is not None and self._keep_labels:
-                self.labels.setdefault(filing.label, index)
-            if filing.code in _CEREMONY and (read := read_entry(self._member, index, entry)) is not None:
-                self.ceremony.append(read)
+        filings = list(map(file_entry, taken.entries))
+        codes = Counter(code for code, _ in filings)
+        self._codes += codes
+        if self._keep_labels:
+            for index, (_, label) in enumerate(filings, taken.start):
+                if label is not None:
+                    self.labels.setdefault(label, index)
+        if not _CEREMONY.isdisjoint(codes):
+            reads = (read_entry(self._member, index, entry) for index, entry in enumerate(taken.entries, taken.start))
+            self.ceremony += [read for read in reads if read is not None]

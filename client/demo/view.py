@@ -14,13 +14,11 @@ _NOT_TOLD = "-"
 def view(outcome: Outcome, seconds: float) -> RenderableType:
     """The table and what it means."""
     case, together = outcome.case, outcome.together
-    income = case.monthly_income
-    title = f"{case.borrower} in {case.currency}"
-    if income is not None:
-        title += f", with a monthly income of {render.amount(income, case.minor_per_major)}"
-    table = render.table(
-        title, "who looks", ">loans", ">outstanding", ">of income", ">due monthly", ">of income"
-    )
+    title, share = f"{case.borrower}, in {case.currency}", []
+    if case.monthly_income is not None:
+        title += f"; monthly income {render.amount(case.monthly_income, case.minor_per_major)}"
+        share = [">of income"]
+    table = render.table(title, "who looks", ">loans", ">outstanding", *share, ">due monthly", *share)
     for one in outcome.alone:
         render.row(table, one.member, *_cells(outcome, one.accounts, one.outstanding, one.monthly_due))
     table.add_section()
@@ -31,22 +29,15 @@ def view(outcome: Outcome, seconds: float) -> RenderableType:
     if amounts is None:
         parts.append(Text(f"The sums are withheld ({together.withheld}); classes and bands are not.", "yellow"))
     published = sum(summary.published for summary in outcome.summaries.values())
-    parts.append(
-        Text(
-            f"{len(outcome.lenders)} lenders, {published:,} encrypted positions, {seconds:.1f} s. "
-            "No lender has seen another's record."
-        )
-    )
+    parts.append(Text(f"{len(outcome.lenders)} lenders, {published:,} encrypted positions, {seconds:.1f} s."))
+    parts.append(Text("No lender has seen another's record."))
     return Group(*parts)
 
 
 def _cells(outcome: Outcome, accounts: int, outstanding: int | None, monthly_due: int | None) -> list[str]:
     cells = [str(accounts)]
     for figure in (outstanding, monthly_due):
-        shown = _NOT_TOLD if figure is None else render.amount(figure, outcome.case.minor_per_major)
-        cells += [shown, _share(figure, outcome.case.monthly_income)]
+        cells.append(_NOT_TOLD if figure is None else render.amount(figure, outcome.case.minor_per_major))
+        if outcome.case.monthly_income is not None:
+            cells.append(_NOT_TOLD if figure is None else f"{round(100 * figure / outcome.case.monthly_income)} %")
     return cells
-
-
-def _share(figure: int | None, income: int | None) -> str:
-    return _NOT_TOLD if figure is None or income is None else f"{round(100 * figure / income)} %"
