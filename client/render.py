@@ -49,6 +49,8 @@ def exposure(
         for name in ("outstanding", "monthly_due", "credit_limit"):
             figure = amount(getattr(response.amounts, name), minor_per_major)
             facts.append((name.replace("_", " "), f"{figure} {currency}"))
+    elif not response.lenders:
+        facts.append(("amounts", "none: no lender has an open loan"))
     else:
         facts.append(("amounts", f"withheld, {response.withheld}: {_WITHHELD.get(response.withheld, 'see the docs')}"))
     own = "this one included" if response.includes_own else "this one not among them"

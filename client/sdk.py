@@ -51,6 +51,9 @@ class Session:
                 ("grpc.max_receive_message_length", MAX_MESSAGE),
                 ("grpc.enable_http_proxy", 0),
                 ("grpc.enable_retries", 0),
+                # A node that is being started is there within seconds.
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 2000),
             ],
         )
         self._lender = lender_pb2_grpc.LenderServiceStub(self._channel)

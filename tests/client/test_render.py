@@ -54,12 +54,12 @@ def test_nothing_that_comes_from_elsewhere_is_markup_or_moves_the_cursor() -> No
     assert not {"\x1b", "\x07", "\r", "\u202e"} & set(text)
 
 
-def test_a_borrower_that_nobody_knows_has_no_lenders() -> None:
-    text = shown(
-        render.exposure(lender_pb2.ExposureResponse(borrower="test:1", amounts=lender_pb2.Amounts()), "CNY", 100)
-    )
+def test_a_borrower_that_nobody_knows_has_no_lenders_and_nothing_is_withheld() -> None:
+    answer = lender_pb2.ExposureResponse(borrower="test:1", withheld="FEW_CONTRIBUTORS")
+    text = shown(render.exposure(answer, "CNY", 100))
     assert "lenders            none" in text
-    assert "0.00 CNY" in text
+    assert "no lender has an open loan" in text
+    assert "withheld" not in text
 
 
 def test_rejections_beyond_those_told_are_counted() -> None:

@@ -142,3 +142,11 @@ def test_a_state_that_is_none_is_refused_before_anything_is_asked(
     run = at_home("audit", "--state", tmp_path / "state")
     assert (run.code, run.out) == (3, "")
     assert serving.asked == []
+
+
+def test_another_members_node_can_be_read_through(at_home: Plimsoll, serving: FakeNode) -> None:
+    run = at_home("audit", "--through", "lender-2")  # which does not run
+    assert run.code == 6
+    assert "UNREACHABLE" in run.err
+    assert at_home("audit", "--through", "lender-1", "--no-peers").code == 0
+    assert at_home("audit", "--through", "nobody").code == 5
