@@ -53,7 +53,7 @@ def test_the_second_reading_notices_what_is_wrong():
     lie = peer_pb2.DecryptResponse.FromString(bytes.fromhex(query["responses"]["4"]))
     lie.proof = lie.proof[:40] + bytes([lie.proof[40] ^ 1]) + lie.proof[41:]
     forged = {**query["responses"], "4": lie.SerializeToString().hex()}
-    for changes in (
+    lies: list[dict[str, object]] = [
         {"responses": forged},
         {"records": query["records"][1:]},
         {"excluded": []},
@@ -61,6 +61,7 @@ def test_the_second_reading_notices_what_is_wrong():
         {"number": 1},
         {"exposure": {**query["exposure"], "accounts": 6}},
         {"full": query["full"].replace('"outstanding": 25584', '"outstanding": 25585')},
-    ):
+    ]
+    for changes in lies:
         with pytest.raises((AssertionError, KeyError)):
             second_reading.check_query(second_reading.Reading(VECTORS), {**query, **changes})

@@ -191,7 +191,9 @@ class Reading:
 
     # section 8
 
-    def choose(self, member: str, size: int, time: int, epoch: int, left: list[Any]) -> tuple[int, int] | None:
+    def choose(  # noqa: C901 -- one text, to be read beside the protocol's
+        self, member: str, size: int, time: int, epoch: int, left: list[Any]
+    ) -> tuple[int, int] | None:
         """(n, index) of what this member contributes."""
         log = self.logs[member]
 
