@@ -88,7 +88,10 @@ class Follower:
         head = self._open(block.head).head
         if head.size < tree.size:
             raise Unverified("HEAD_TOO_SMALL", "the block's head does not cover its entries", "head")
-        merkle.verify_consistency(tree.size, tree.root(), head.size, head.root, tuple(block.consistency))
+        try:
+            merkle.verify_consistency(tree.size, tree.root(), head.size, head.root, tuple(block.consistency))
+        except Unverified as error:
+            raise Unverified("ROOT_MISMATCH", "the entries are not those that the log's author has signed") from error
 
     def _open(self, raw: bytes) -> SignedHead:
         """Blocks of one answer mostly come with one head: its signature is checked once."""

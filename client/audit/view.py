@@ -12,7 +12,6 @@ from client.text import one_line
 
 def view(report: Report) -> RenderableType:
     """The verdict first."""
-    good = not report.findings
     heads = ", ".join(report.asked) + (f"; silent: {', '.join(report.silent)}" if report.silent else "")
     facts = [
         ("consortium", f"{report.name} ({report.consortium.hex()})"),
@@ -20,14 +19,7 @@ def view(report: Report) -> RenderableType:
         ("heads from", heads),
         ("keys", report.phase),
     ]
-    parts: list[RenderableType] = [
-        Text(
-            "Everything checked holds." if good else f"{len(report.findings)} things are wrong.",
-            "green" if good else "red",
-        ),
-        render.pairs(facts),
-        _logs(report.logs),
-    ]
+    parts: list[RenderableType] = [_verdict(len(report.findings)), render.pairs(facts), _logs(report.logs)]
     if report.transcripts:
         table = render.table("Transcripts", "file", "form", "verdict", "steps that hold")
         for each in report.transcripts:
@@ -38,12 +30,18 @@ def view(report: Report) -> RenderableType:
     return Group(*parts)
 
 
+def _verdict(findings: int) -> Text:
+    if not findings:
+        return Text("Everything checked holds.", "green")
+    return Text("One thing is wrong." if findings == 1 else f"{findings} things are wrong.", "red")
+
+
 def _logs(logs: list[LogReport]) -> RenderableType:
     table = render.table("Logs", "member", ">entries", ">positions", ">inquiries", ">proofs", ">receipts", "root")
     for log in logs:
         counts = (log.head.size, log.entries.get("position", 0), log.entries.get("inquiry", 0), log.proofs)
         cells = ["-" if count is None else f"{count:,}" for count in counts]
-        render.row(table, log.member, *cells, str(log.receipts), log.head.root.hex()[:16])
+        render.row(table, log.member, *cells, str(log.receipts), log.head.root.hex()[:8])
     return table
 
 
