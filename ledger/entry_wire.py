@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ledger.errors import InvalidInput
 
@@ -79,6 +80,7 @@ def label_of_plain_position(raw: bytes) -> bytes | None:
     return found[2]
 
 
+@lru_cache(1024)  # positions come in few lengths
 def _encode_length(length: int) -> bytes:
     out = bytearray()
     while length > 0x7F:
