@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from google.protobuf.message import DecodeError
+import re
+
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ledger import errors
@@ -10,6 +13,9 @@ from ledger.errors import PlimsollError
 
 DOMAIN = "plimsoll"
 TRAILER = "grpc-status-details-bin"
+
+_REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_MAX_TEXT = 500
 
 _KINDS: dict[str, type[PlimsollError]] = {
     kind.grpc_status: kind
@@ -38,17 +44,33 @@ def to_status(error: PlimsollError) -> status_pb2.Status:
 
 
 def from_status(raw: bytes | None, code_name: str, message: str) -> PlimsollError:
-    """The error behind a failed call: from its status details where they are ours, else from code and message."""
+    """The error behind a failed call: from its status details where they are ours, else from code and message.
+
+    Whoever refused chose every byte of it: what is no detail is passed over, and text is cut to what may be shown.
+    """
     status = _parse(raw)
     kind = _KINDS.get(code_name, PlimsollError)
     reason, path = code_name, ""
     for detail in status.details:
         info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-        if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
+        if _unpack(detail, info) and info.domain == DOMAIN and _REASON.fullmatch(info.reason):
             reason = info.reason
-        elif detail.Is(request.DESCRIPTOR) and detail.Unpack(request) and request.field_violations:
-            path = request.field_violations[0].field
-    return kind(reason, message, path)
+        elif _unpack(detail, request) and request.field_violations:
+            path = _shown(request.field_violations[0].field)
+    return kind(reason, _shown(message), path)
+
+
+def _unpack(detail: any_pb2.Any, into: Message) -> bool:
+    """Whether the detail is of this type, and can be read."""
+    try:
+        return detail.Unpack(into)
+    except DecodeError:
+        return False
+
+
+def _shown(text: str) -> str:
+    """What may go to a terminal: no control characters, and not without end."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_MAX_TEXT])
 
 
 def _parse(raw: bytes | None) -> status_pb2.Status:

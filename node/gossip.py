@@ -11,16 +11,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import structlog
 from plimsoll.v1 import peer_pb2
 
 from ledger.block import blocks_from
-from ledger.chain import Chain, Replica
-from ledger.checkpoint import parse_head_text
+from ledger.chain import Chain, Log, Replica
+from ledger.checkpoint import Head, open_head, parse_head_text
 from ledger.errors import PlimsollError, Unavailable, Unverified
 from ledger.fork import Fork
 from ledger.note import parse_note
@@ -34,6 +35,8 @@ CALL_TIMEOUT = 10.0
 #: from one push to the next to the same peer, so that a stream of small appends does not cost each peer a call each.
 COALESCE, GAP = 0.010, 0.100
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
+#: Heads a peer may show: more than any consortium has logs.
+MAX_HEADS = 1024
 
 
 @dataclass
@@ -136,21 +139,23 @@ class Gossip:
             try:
                 await self._push(peer, origin)
                 delay = BACKOFF_FIRST
-            except PlimsollError as error:
+            except Exception as error:  # noqa: BLE001 -- see _note
+                _note("push failed", peer, error)
                 peer.dirty.add(origin)
-                log.debug("push failed", peer=peer.link.member, why=str(error))
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
                 delay = min(delay * 2, self._interval * 2)
 
     async def _push(self, peer: _Peer, origin: str) -> None:
         held = self._chain.log_by_origin(origin)
+        went_back = False
         while (start := peer.sizes.get(origin, 0)) < held.size:
             block = next(iter(blocks_from(held, start)), None)
             if block is None:  # entries beyond the newest complete head: nothing that could be verified yet
                 return
             size = await peer.link.push(block, CALL_TIMEOUT)
-            if size == start:
+            if size == start or (size < start and went_back):
                 return  # it takes no more of this log; anti-entropy finds out why
+            went_back = went_back or size < start
             peer.sizes[origin] = size
 
     # -- anti-entropy
@@ -159,15 +164,15 @@ class Gossip:
         while True:
             try:
                 await self._compare(peer)
-            except PlimsollError as error:
-                log.debug("comparing failed", peer=peer.link.member, why=str(error))
+            except Exception as error:  # noqa: BLE001 -- see _note
+                _note("comparing failed", peer, error)
             await asyncio.sleep(self._interval * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
 
     async def _compare(self, peer: _Peer) -> None:
         """Exchanges heads with one peer; pulls what it has more of, marks for pushing what it has less of."""
-        theirs = dict(_claims(await peer.link.heads(CALL_TIMEOUT)))
+        theirs = _claims(await peer.link.heads(CALL_TIMEOUT))
         for held in self._chain.logs():
-            size = theirs.get(held.origin, 0)
+            size = await self._hear(held, theirs.get(held.origin))
             peer.sizes[held.origin] = size
             self.known_sizes[held.origin] = max(size, self.known_sizes.get(held.origin, 0))
             if size > held.size:
@@ -178,12 +183,29 @@ class Gossip:
             if held.member == peer.link.member and held.size >= size:
                 self._arrivals.confirm(held.member, time.monotonic())
 
+    async def _hear(self, held: Log, claim: _Claim | None) -> int:
+        """The size of a log at a peer: of a head that its author signed. A head of another history is a fork."""
+        if claim is None:
+            return 0
+        size = claim.head.size
+        if size > held.size:
+            open_head(claim.note, held.key)
+        elif held.root_at(size) != claim.head.root:
+            with suppress(Fork):  # noted there; what else is to be compared goes on
+                await self.take(peer_pb2.Block(origin=held.origin, start=size, head=claim.note))
+        return size
+
     async def _reconcile(self, peer: _Peer, origin: str) -> None:
         not_before, delay = peer.backoff.get(origin, (0.0, BACKOFF_FIRST))
         if time.monotonic() < not_before:
             return
         try:
-            await self._pull(peer, origin)
+            try:
+                await self._pull(peer, origin)
+            except Unverified as error:
+                if error.reason == "ROOT_MISMATCH":
+                    await self._find_fork(peer, origin)
+                raise
             peer.backoff.pop(origin, None)
         except PlimsollError as error:
             delay = min(delay * 2, BACKOFF_LAST)
@@ -191,19 +213,61 @@ class Gossip:
             log.info("pull failed", peer=peer.link.member, origin=origin, why=str(error), retry_in=round(delay, 1))
 
     async def _pull(self, peer: _Peer, origin: str) -> None:
-        async for block in peer.link.pull(origin, self._chain.log_by_origin(origin).size, CALL_TIMEOUT):
-            if block.origin != origin:
-                raise Unverified("OTHER_LOG", f"{peer.link.member} sent entries of another log")
-            before = self._chain.log_by_origin(origin).size
-            if await self.take(block) == before and block.start + len(block.entries) > before:
-                raise Unverified("GAP", f"{peer.link.member} left out entries")
+        held = self._chain.log_by_origin(origin)
+        async with aclosing(peer.link.pull(origin, held.size, CALL_TIMEOUT)) as blocks:
+            async for block in blocks:
+                if block.origin != origin:
+                    raise Unverified("OTHER_LOG", f"{peer.link.member} sent entries of another log")
+                before = held.size
+                if await self.take(block) > before:
+                    continue
+                if block.start + len(block.entries) > before:
+                    raise Unverified("GAP", f"{peer.link.member} left out entries")
+                return  # held already: somebody else was quicker, or the peer wastes our time
+
+    async def _find_fork(self, peer: _Peer, origin: str) -> None:
+        """Looks, by halves, for the block in which a peer's history of a log parts from the one held here.
+
+        Raises Fork where the author has signed both; returns where the peer alone is to blame.
+        """
+        same, parted = 0, self._chain.log_by_origin(origin).size
+        while same < parted:
+            start = (same + parted) // 2
+            async with aclosing(peer.link.pull(origin, start, CALL_TIMEOUT)) as blocks:
+                block = await anext(blocks, None)
+            if block is None or block.origin != origin or block.start != start or not block.entries:
+                return
+            try:
+                await self.take(block)
+                same = start + len(block.entries)
+            except Fork:
+                raise
+            except Unverified:  # what comes before the block is another's already
+                parted = start
 
     def _author(self, origin: str) -> str:
         return self._chain.log_by_origin(origin).member
 
 
-def _claims(heads: Iterable[bytes]) -> Iterable[tuple[str, int]]:
-    """What heads say, unverified: only used to decide what to ask for."""
-    for raw in heads:
-        head = parse_head_text(parse_note(raw).text)
-        yield head.origin, head.size
+@dataclass(frozen=True)
+class _Claim:
+    """What a head says, unverified."""
+
+    head: Head
+    note: bytes
+
+
+def _claims(heads: Sequence[bytes]) -> dict[str, _Claim]:
+    """By origin."""
+    if len(heads) > MAX_HEADS:
+        raise Unverified("TOO_MANY_HEADS", "a node has one head a log")
+    claims = [_Claim(parse_head_text(parse_note(raw).text), raw) for raw in heads]
+    return {claim.head.origin: claim for claim in claims}
+
+
+def _note(what: str, peer: _Peer, error: Exception) -> None:
+    """Of a loop that must go on: were it to end by one peer's doing, the whole node would."""
+    if isinstance(error, PlimsollError):
+        log.debug(what, peer=peer.link.member, why=str(error))
+    else:
+        log.error(what, peer=peer.link.member, exc_info=error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import grpc
@@ -12,7 +12,7 @@ import grpc.aio
 from plimsoll.v1 import peer_pb2, peer_pb2_grpc
 
 from ledger import refusal
-from ledger.errors import PlimsollError, Unavailable
+from ledger.errors import PlimsollError, Unavailable, Unverified
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Link:
         self.latency += 0.2 * (time.monotonic() - started - self.latency)
         return answer
 
-    async def pull(self, origin: str, start: int, timeout: float) -> AsyncIterator[peer_pb2.Block]:
+    async def pull(self, origin: str, start: int, timeout: float) -> AsyncGenerator[peer_pb2.Block, None]:
         """Blocks of one log from `start` on; `timeout` is for each block, so that a stalling peer does not hold us."""
         call = self._stub.Pull(peer_pb2.PullRequest(origin=origin, start=start))
         try:
@@ -97,6 +97,8 @@ class Link:
             answer = await method(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
             raise self._failed(as_refusal(error, self.member)) from error
+        if answer is None:  # gRPC's word for bytes that are no message of the type
+            raise self._failed(Unverified("BAD_ANSWER", f"{self.member} answers with what is no message"))
         self._succeeded()
         return answer
 
