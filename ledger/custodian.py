@@ -57,6 +57,7 @@ class Custodian:
         shares.check_fit(keys)
         self._manifest = manifest
         self._shares = shares
+        self._public = keys.custodian(shares.index).fields
         self._logs = logs
         self._rng = rng
         self._examiner = examiner or Examiner(manifest, keys)
@@ -173,7 +174,8 @@ class Custodian:
             return response
         asked = question.asked
         session = Session(self._manifest.consortium, self._shares.epoch, asked.leaf, findings.nonce_sum)
-        partial = decryption.decrypt(session, self._shares.index, self._shares.fields, findings.released, self._rng(32))
+        shares, fields, randomness = self._shares, findings.released, self._rng(32)
+        partial = decryption.decrypt(session, shares.index, shares.fields, fields, randomness, self._public)
         response.nonce_sum = findings.nonce_sum
         response.points.extend(partial.points)
         response.proof = partial.proof

@@ -1,17 +1,18 @@
 """Out of the points m_f G, the sums m_f (protocol, 12): small counts by their digits, amounts by search.
 
-Bands come first: they say between which bounds the outstanding lies, and the other two amounts are looked for near it.
-Where an honest sum is, is so found in few steps; where none is, everything in range has been looked at.
+Bands come first: they say between which bounds the outstanding lies. Credit limits are looked for from the outstanding
+upwards, what is due from 0. So honest sums are found in few steps; where none is found, everything in range has been
+looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from ledger.bands import Bands
 from ledger.digits import BAND_DIGITS, OVERDUE_BAND_DIGITS, TALLY_HIGH_DIGITS, TALLY_LOW_LIMIT, unpack_tally_low
 from ledger.dlog import Table
-from ledger.fields import AMOUNTS, Field
+from ledger.fields import Field
 from ledger.group import Point
 from ledger.plausibility import Sums, outstanding_bounds
 
@@ -31,14 +32,18 @@ def open_sums(
 
     contributors: 1 to 63. 15 us for every 2^table.bits between where a search starts and what it finds.
     """
+    limit = 1 << amount_bits
     counts = table.find_packed(points[Field.BAND], BAND_DIGITS, contributors)
     tally = table.find(points[Field.TALLY_LOW], TALLY_LOW_LIMIT)
     amounts: dict[Field, int | None] = {}
-    near = outstanding_bounds(counts, bands)[0] if counts else 0
-    for field in AMOUNTS:  # outstanding is the first
-        if field in points:
-            amounts[field] = _search(points[field], near, 1 << amount_bits, table, carry_on)
-            near = amounts[field] or near if field is Field.OUTSTANDING else near
+    if Field.OUTSTANDING in points:
+        low, high = (0, limit) if counts is None else outstanding_bounds(counts, bands)
+        outstanding = _search(points[Field.OUTSTANDING], low, high + 1, limit, table, carry_on)
+        amounts[Field.OUTSTANDING] = outstanding
+        amounts[Field.MONTHLY_DUE] = _search(points[Field.MONTHLY_DUE], 0, limit, limit, table, carry_on)
+        near = outstanding or 0
+        likely = near + 2 * near + (4 << table.bits)
+        amounts[Field.CREDIT_LIMIT] = _search(points[Field.CREDIT_LIMIT], near, likely, limit, table, carry_on)
     return Sums(
         amounts,
         None if tally is None else unpack_tally_low(tally),
@@ -48,23 +53,16 @@ def open_sums(
     )
 
 
-def _search(point: Point, near: int, limit: int, table: Table, carry_on: CarryOn | None) -> int | None:
-    for start, stop in _ranges(near, limit, 1 << table.bits):
+def _search(point: Point, low: int, high: int, limit: int, table: Table, carry_on: CarryOn | None) -> int | None:
+    """m below `limit`, looked for in low .. high - 1 first, then below, then above."""
+    for start, stop in _pieces(low, high, limit):
         found = table.find(point, stop, start=start, carry_on=carry_on)
         if found is not None:
             return found
     return None
 
 
-def _ranges(near: int, limit: int, step: int) -> Iterator[tuple[int, int]]:
-    """0 .. limit - 1 in disjoint pieces that grow, by turns from `near` upwards and from 0."""
-    near = min(near, limit)
-    low, high, width = 0, near, 4 * step
-    while low < near or high < limit:
-        if high < limit:
-            yield high, min(high + width, limit)
-            high += width
-        if low < near:
-            yield low, min(low + width, near)
-            low += width
-        width *= 2
+def _pieces(low: int, high: int, limit: int) -> list[tuple[int, int]]:
+    """0 .. limit - 1 in three pieces, none of them empty."""
+    low, high = min(low, limit), min(high, limit)
+    return [(start, stop) for start, stop in ((low, high), (0, low), (high, limit)) if start < stop]

@@ -58,7 +58,9 @@ def test_partial_decryptions_are_the_known_answers(vector: dict[str, Any]) -> No
     randomness = bytes.fromhex(vector["randomness"])
     made = decryption.decrypt(SESSION, index, SHARES[index], vector["fields"], randomness)
     assert made == partial(vector)
-    decryption.verify(SESSION, made, PUBLIC_SHARES[index])
+    public = PUBLIC_SHARES[index]
+    assert decryption.decrypt(SESSION, index, SHARES[index], vector["fields"], randomness, public) == made
+    decryption.verify(SESSION, made, public)
 
 
 @pytest.mark.parametrize("chosen", list(combinations(range(1, 6), VECTORS["threshold"])))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from ledger import group
 from ledger.digits import pack, pack_tally_low
 from ledger.errors import Exhausted
-from ledger.fields import AMOUNTS, FIELDS, PACKED, Field
-from ledger.opening import _ranges, open_sums
+from ledger.fields import AMOUNTS, FIELDS, PACKED
+from ledger.opening import _pieces, open_sums
 from ledger.plausibility import Sums
 from tests.ledger.consortium import small_table
 from tests.ledger.loans import BANDS
@@ -54,8 +54,10 @@ def test_amounts_that_are_not_released_are_not_looked_for():
 
 
 @pytest.mark.parametrize(("amount", "readable"), [(2**BITS - 1, True), (2**BITS, False), (-1, False)])
-def test_amounts_are_looked_for_up_to_the_manifests_limit(amount, readable):
-    assert opened(outstanding=amount).amounts == {Field.OUTSTANDING: amount if readable else None}
+@pytest.mark.parametrize("field", AMOUNTS)
+def test_amounts_are_looked_for_up_to_the_manifests_limit(field, amount, readable):
+    plaintexts = {other.label: 5 for other in AMOUNTS} | {field.label: amount}
+    assert opened(**plaintexts).amounts[field] == (amount if readable else None)
 
 
 def test_digits_of_more_lenders_than_there_are_are_not_read():
@@ -73,12 +75,12 @@ def test_an_amount_far_from_where_bands_put_it_is_still_found():
 
 
 def test_a_search_can_be_ended():
-    endless = points(**{field.label: 0 for field in PACKED}, outstanding=-1)
+    endless = points(**{field.label: 0 for field in PACKED}, outstanding=-1, monthly_due=0, credit_limit=0)
     with pytest.raises(Exhausted):
         open_sums(endless, 1, small_table(), BITS, BANDS, lambda: False)
 
 
-@given(st.integers(0, 1000), st.integers(1, 1000), st.integers(1, 50))
-def test_a_search_covers_everything_once(near, limit, step):
-    covered = [m for start, stop in _ranges(near, limit, step) for m in range(start, stop)]
+@given(st.integers(0, 1000), st.integers(0, 1000), st.integers(1, 500))
+def test_a_search_covers_everything_once(low, width, limit):
+    covered = [m for start, stop in _pieces(low, low + width, limit) for m in range(start, stop)]
     assert sorted(covered) == list(range(limit))
