@@ -281,7 +281,9 @@ def test_a_confirmation_that_does_not_follow_is_void(kind: str) -> None:
         vote = replace(vote, complaints=(script.complain(5, 4, closer=2),))
     elif kind == "late complaint":
         script.confirm(5, vote=vote)
-        vote = replace(vote, complaints=(script.complain(5, 2),))
+        late = script.complain(5, 2)
+        # Answered, it would change nothing.
+        vote = replace(vote, complaints=(late,), reveals=(script.reveal(2, late, 5),))
     elif kind == "stray reveal":
         vote = replace(vote, reveals=(script.reveal(2, script.complain(5, 2), 5),))
     else:
@@ -309,6 +311,7 @@ def test_complaints_drop_their_author_whether_or_not_they_are_valid() -> None:
         script.post(5, ComplaintEntry(script.ceremony, bytes(32), bytes([number]) * 32))
     script.confirm(5)
     assert script.reasons() == {5: "DROPPED"}
+    assert script.judge().out == {5}
 
 
 def test_a_vote_may_drop_a_custodian() -> None:

@@ -119,6 +119,7 @@ def closes_over(node: Node, dealers: Collection[int]) -> Twist:
     def twist(body: Body) -> list[Body]:
         if not isinstance(body, CloseEntry):
             return [body]
-        return [CloseEntry(body.ceremony, tuple(current(node).dealings[d][0] for d in dealers))]
+        dealings = current(node).dealings
+        return [CloseEntry(body.ceremony, tuple(dealings[d][0] for d in dealers if d in dealings))]
 
     return twist
