@@ -113,7 +113,7 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         """Of every command: nothing of the developer's own, and the passphrase in a file."""
         own = {key: value for key, value in os.environ.items() if not key.startswith("PLIMSOLL_")}
-        return {**own, "PLIMSOLL_PASSPHRASE_FILE": str(self._passphrase_file)}
+        return {**own, "PLIMSOLL_PASSPHRASE_FILE": str(self._passphrase_file), "PYTHONFAULTHANDLER": "1"}
 
     @property
     def manifest_file(self) -> Path:
@@ -231,6 +231,8 @@ class Cluster:
 
     def _reap(self, member: str) -> None:
         self._processes.pop(member).wait(STOP_TIMEOUT)
+        for key in [key for key in self._sessions if key[0] == member]:
+            self._sessions.pop(key).close()  # a channel would wait a while before it tries again
 
     def wait_ready(self, *members: str, timeout: float = READY_TIMEOUT) -> None:
         """Until these nodes, or all that run, know the keys and, as custodians, hold their shares."""
