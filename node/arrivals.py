@@ -7,6 +7,7 @@ long ago its author itself last told us that it has nothing newer (design sectio
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from math import inf
 
 #: Arrivals closer together than this, in seconds, are kept as one, at the later time: the rate costs no memory.
 _GRAIN = 1.0
@@ -21,11 +22,19 @@ class Arrivals:
         self._confirmed: dict[str, float] = {}
         self._started: float | None = None
 
+    def found(self, member: str, size: int, now: float) -> None:
+        """At the node's start: so much of that log is on the disk, hence was held before."""
+        self._started = now if self._started is None else self._started
+        self._seen[member].append((-inf, size))
+
     def note(self, member: str, size: int, now: float) -> None:
-        """The log of `member` has `size` durable entries since `now`."""
-        if self._started is None:
-            self._started = now
+        """The log of `member` has `size` durable entries at `now`.
+
+        That it has not grown says nothing: anybody can send again what is known already.
+        """
         seen = self._seen[member]
+        if seen and size <= seen[-1][1]:
+            return
         if len(seen) > 1 and now - seen[-2][0] < _GRAIN:
             seen.pop()
         seen.append((now, size))
@@ -37,7 +46,7 @@ class Arrivals:
         self._confirmed[member] = now
 
     def held_before(self, member: str, now: float) -> int:
-        """How many entries of that log were held a tolerance before `now`; 0 where this node is younger."""
+        """How many entries of that log were held a tolerance before `now`."""
         size = 0
         for at, held in self._seen[member]:
             if at > now - self._tolerance:
@@ -48,10 +57,9 @@ class Arrivals:
     def age(self, member: str, now: float) -> float | None:
         """Seconds since the author's last word or entry; None where it was not heard of since the start."""
         seen = self._seen[member]
-        arrived = seen[-1][0] if len(seen) > 1 else None  # the first is what the disk held at the start
-        times = [at for at in (arrived, self._confirmed.get(member)) if at is not None]
-        return now - max(times) if times else None
+        latest = max(seen[-1][0] if seen else -inf, self._confirmed.get(member, -inf))
+        return None if latest == -inf else now - latest
 
     def running(self, now: float) -> float:
-        """Seconds since the first arrival was noted, at the node's start."""
+        """Seconds since the node's start."""
         return 0.0 if self._started is None else now - self._started

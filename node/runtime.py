@@ -80,7 +80,7 @@ class Node:
             closing(LevelStore(self._home.folder / layout.BOOK, cache_mib=max(8, config.cache_mib // 8))) as book_store,
             ThreadPoolExecutor(THREADS, thread_name_prefix="node") as threads,
         ):
-            chain = _open_chain(chain_store, self._manifest)
+            chain = _open_chain(chain_store, self._manifest, self._member)
             book = Book(book_store, keyring.book_key, self._rng)
             workers = Workers(config.workers)
             async with self._links() as links:
@@ -104,7 +104,7 @@ class Node:
         config, keyring, manifest, member = self._home.config, self._identity.keyring, self._manifest, self._member
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
-            arrivals.note(each.name, chain.log(each.name).size, time.monotonic())
+            arrivals.found(each.name, chain.log(each.name).size, time.monotonic())
         signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
         own = OwnLog(chain.log(member), signer)
         gossip = Gossip(chain, member, links.values(), arrivals, threads, manifest.policy.gossip_seconds)
@@ -172,9 +172,19 @@ async def _until(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> N
         raise PlimsollError("STOPPED", f"{task.get_name()} ended by itself")
 
 
-def _open_chain(store: Store, manifest: Manifest) -> Chain:
+def _open_chain(store: Store, manifest: Manifest, member: str) -> Chain:
+    """All logs. A replica that has rotted is begun anew and fetched from its author and the other members again.
+
+    Raises Unverified where this member's own log has rotted: that is for a person to look at.
+    """
     names = [(each.name, manifest.origin(each.name), manifest.log_key(each.name)) for each in manifest.members]
-    return Chain(store, names, new_lock=threading.RLock)
+    chain = Chain(store, names, new_lock=threading.RLock)
+    for origin, error in chain.damaged.items():
+        if origin == manifest.origin(member):
+            raise error.under(origin)
+        log.error("a replica is damaged and will be fetched again", origin=origin, why=str(error))
+        chain.forget(origin)
+    return chain
 
 
 def _load_table(config: Config) -> Table:

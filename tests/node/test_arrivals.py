@@ -9,11 +9,21 @@ from node.arrivals import Arrivals
 TOLERANCE = 30.0
 
 
-def test_nothing_was_held_by_a_node_that_has_just_started():
+def test_what_has_just_arrived_was_not_held_a_tolerance_ago():
     arrivals = Arrivals(TOLERANCE)
+    arrivals.found("a", 0, 90.0)
     arrivals.note("a", 7, 100.0)
     assert arrivals.held_before("a", 129.0) == 0
     assert arrivals.held_before("a", 130.0) == 7
+
+
+def test_what_the_disk_held_at_the_start_was_held_before():
+    """A custodian that was restarted must not accept heads that leave out half a log."""
+    arrivals = Arrivals(TOLERANCE)
+    arrivals.found("a", 7, 100.0)
+    arrivals.note("a", 9, 101.0)
+    assert arrivals.held_before("a", 101.0) == 7
+    assert arrivals.held_before("a", 131.0) == 9
 
 
 def test_an_unknown_log_held_nothing_and_has_no_age():
@@ -45,9 +55,20 @@ def test_memory_does_not_grow_with_the_rate_of_arrivals():
 
 def test_age_counts_from_the_last_entry_or_the_last_word_of_the_author():
     arrivals = Arrivals(TOLERANCE)
-    arrivals.note("a", 1, 0.0)  # what the disk held at the start says nothing of the author
+    arrivals.found("a", 1, 0.0)  # what the disk held at the start says nothing of the author
     assert arrivals.age("a", 10.0) is None
     arrivals.note("a", 2, 12.0)
     assert arrivals.age("a", 15.0) == 3.0
     arrivals.confirm("a", 14.0)
     assert arrivals.age("a", 15.0) == 1.0
+
+
+def test_what_was_known_already_makes_no_log_look_alive():
+    """Anybody can send old entries again."""
+    arrivals = Arrivals(TOLERANCE)
+    arrivals.found("a", 1, 0.0)
+    arrivals.note("a", 2, 12.0)
+    arrivals.note("a", 2, 500.0)
+    arrivals.note("a", 1, 501.0)
+    assert arrivals.age("a", 512.0) == 500.0
+    assert arrivals.held_before("a", 512.0) == 2
