@@ -13,10 +13,10 @@ from tests.second.entry import Entry, read
 from tests.second.framing import digest, frame, to_scalar
 from tests.second.group import IDENTITY, G, Point, combine, element, point, proof_scalars, scalar, total
 from tests.second.log import Log
-from tests.second.manifest import Consortium
 from tests.second.refusal import Refused, require
 
 COORDINATES = 8
+EPOCH = 1
 NONE = bytes(32)
 VALID, VOID, WAITS = "valid", "void", "waits"
 
@@ -27,6 +27,16 @@ def ceremony_id(consortium: bytes, manifest: bytes, epoch: int, attempt: int) ->
 
 def complaint_id(ceremony: bytes, author: int, leaf: bytes) -> bytes:
     return digest("plimsoll/v1/complaint", ceremony, author, leaf)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a ceremony is for; custodians in the manifest's order."""
+
+    consortium: bytes
+    manifest: bytes
+    custodians: tuple[str, ...]
+    threshold: int
 
 
 @dataclass(frozen=True)
@@ -134,12 +144,12 @@ class Complaint:
 class Attempt:
     """One ceremony as the logs show it."""
 
-    def __init__(self, consortium: Consortium, logs: Mapping[str, Iterable[Entry | None]], number: int) -> None:
-        self.id = ceremony_id(consortium.id, consortium.id, 1, number)
-        self.n, self.t = len(consortium.custodians), consortium.threshold
+    def __init__(self, setting: Setting, logs: Mapping[str, Iterable[Entry | None]], number: int) -> None:
+        self.id = ceremony_id(setting.consortium, setting.manifest, EPOCH, number)
+        self.n, self.t = len(setting.custodians), setting.threshold
         self.q = -(-(self.n + self.t) // 2)
         self.authors = {index: _Author() for index in range(1, self.n + 1)}
-        for index, name in enumerate(consortium.custodians, 1):
+        for index, name in enumerate(setting.custodians, 1):
             for entry in logs.get(name, ()):
                 if entry and entry.kind in CEREMONY_KINDS and entry.body.ceremony == self.id:
                     self.authors[index].take(entry)
@@ -176,17 +186,14 @@ class Attempt:
 
     def _dealing(self, dealer: int) -> Commitments | str:
         """A valid dealing's commitments, or void, or waits."""
-        entry = self.authors[dealer].dealing
-        if entry is None:
+        entry, expected = self.authors[dealer].dealing, self.readies_digest()
+        if entry is None or expected is None:
             return WAITS
         try:
             require(len(entry.body.sealed_shares) == self.n, "BAD_DEALING", "shares")
             commitments = commitments_of(entry.raw, dealer, self.t)
         except Refused:
             return VOID
-        expected = self.readies_digest()
-        if expected is None:
-            return WAITS
         return commitments if entry.body.readies_digest == expected else VOID
 
     def _close(self, entry: Entry) -> bool:
@@ -244,7 +251,7 @@ class Attempt:
         for j in self.authors:
             values = [c.at(j) for c in chosen]
             shares[j] = tuple(total(value[number] for value in values) for number in range(COORDINATES))
-        return Keys(1, public, shares)
+        return Keys(EPOCH, public, shares)
 
     def transcript(self, close: bytes, dealers: Sequence[int], dropped: Sequence[int], keys: Keys) -> bytes:
         leaves = {dealer: leaf for leaf, dealer in self.dealers.items()}
@@ -272,11 +279,11 @@ class Attempt:
 
     def _under(self, body: Any, close: Sequence[int]) -> tuple[str, Keys | None]:
         known = [self.complaints.get(identifier) for identifier in body.complaints]
-        settled = [c for c in known if c is not None and c.status == VALID]
-        if not all(self.counts(complaint, close) for complaint in settled):
-            return VOID, None
-        if len(settled) < len(known) or not all(leaf in self.reveals for leaf in body.reveals):
+        complaints = [c for c in known if c is not None and c.status == VALID]
+        if len(complaints) < len(known) or not all(leaf in self.reveals for leaf in body.reveals):
             return WAITS, None
+        if not all(self.counts(complaint, close) for complaint in complaints):
+            return VOID, None
         if not all(self.reveals[leaf][0] in body.complaints for leaf in body.reveals):
             return VOID, None
         dealers, dropped = self.qualified(close, body.complaints, body.reveals)
@@ -310,11 +317,11 @@ class Attempt:
         return ("failed" if spoilt > self.n - self.t or most + undecided < self.q else "open"), None
 
 
-def replay(consortium: Consortium, logs: Mapping[str, Log], attempts: int = 64) -> Keys | None:
-    """The keys of the first attempt that is final, where all before it have failed; None while there are none."""
+def replay(setting: Setting, logs: Mapping[str, Log], attempts: int = 64) -> tuple[int, str, Keys | None]:
+    """The first attempt that has not failed, its state, and the keys where that is "final"."""
     entries = {name: log.entries for name, log in logs.items()}
-    for number in range(1, attempts + 1):
-        state, keys = Attempt(consortium, entries, number).outcome()
+    for number in range(1, attempts):
+        state, keys = Attempt(setting, entries, number).outcome()
         if state != "failed":
-            return keys
-    return None
+            return number, state, keys
+    return attempts, "open", None

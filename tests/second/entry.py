@@ -12,6 +12,9 @@ from tests.second import merkle
 
 SEALED = {12 + padded + 16 for padded in (512, 2048, 8192, 32768)}
 SHARES = 8
+PURPOSES = range(1, 6)
+MOST_ELEMENTS = 4096
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
@@ -48,35 +51,84 @@ def _position(body: Any) -> bool:
 
 
 def _dealing(body: Any) -> bool:
+    lengths = {len(c.commitments) for c in body.coordinates}
     return (
         _all([body.ceremony, body.readies_digest], 32)
         and len(body.coordinates) == SHARES
+        and len(lengths) == 1
+        and lengths != {0}
         and all(_all(c.commitments, 32) and len(c.possession) == 64 for c in body.coordinates)
+        and len(body.sealed_shares) > 0
         and _all(body.sealed_shares, 32 + 32 * SHARES + 16)
+    )
+
+
+def _inquiry(body: Any) -> bool:
+    hashes = [body.consent_digest, body.manifest, body.heads_digest]
+    return len(body.label) == 16 and _all(hashes, 32) and body.purpose in PURPOSES and len(body.sizes) > 0
+
+
+def _confirmation(body: Any) -> bool:
+    lists = (list(body.complaints), list(body.reveals))
+    return (
+        _all([body.ceremony, body.close, body.transcript], 32)
+        and all(_all(hashes, 32) for hashes in lists)
+        and all(sorted(set(hashes)) == hashes for hashes in lists)
     )
 
 
 SHAPES = {
     "position": _position,
-    "inquiry": lambda b: len(b.label) == 16 and _all([b.consent_digest, b.manifest, b.heads_digest], 32),
-    "evaluation": lambda b: len(b.batch_digest) == 32,
+    "inquiry": _inquiry,
+    "evaluation": lambda b: len(b.batch_digest) == 32 and 1 <= b.count <= MOST_ELEMENTS,
     "ready": lambda b: _all([b.ceremony, b.hpke_key], 32),
     "dealing": _dealing,
-    "close": lambda b: _all([b.ceremony, *b.dealings], 32),
+    "close": lambda b: _all([b.ceremony, *b.dealings], 32) and len(b.dealings) > 0,
     "complaint": lambda b: _all([b.ceremony, b.close, b.dealing], 32),
     "reveal": lambda b: _all([b.ceremony, b.complaint, *b.shares], 32) and len(b.shares) == SHARES,
-    "confirmation": lambda b: _all([b.ceremony, b.close, b.transcript, *b.complaints, *b.reveals], 32),
+    "confirmation": _confirmation,
 }
 
 
+def _varint(raw: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        value |= (raw[at] & 0x7F) << shift
+        at += 1
+        if raw[at - 1] < 0x80:
+            return value, at
+    raise IndexError
+
+
+def kinds(raw: bytes) -> list[int]:
+    """Numbers of the length-delimited fields at the top; raises IndexError where there is a group or a cut."""
+    found, at = [], 0
+    while at < len(raw):
+        tag, at = _varint(raw, at)
+        if tag & 7 == BYTES:
+            length, at = _varint(raw, at)
+            found.append(tag >> 3)
+            at += length
+        elif tag & 7 == VARINT:
+            _, at = _varint(raw, at)
+        elif tag & 7 in (FIXED64, FIXED32):
+            at += 8 if tag & 7 == FIXED64 else 4
+        else:
+            raise IndexError
+    if at != len(raw):
+        raise IndexError
+    return found
+
+
 def read(raw: bytes, index: int = 0) -> Entry | None:
-    """None for what is stored and otherwise ignored."""
+    """None for what is stored and otherwise ignored: what is not sound, or of a kind not known here."""
     message = entry_pb2.Entry()
     try:
         message.ParseFromString(raw)
-    except DecodeError:
+        numbers = kinds(raw)
+    except (DecodeError, IndexError):
         return None
     kind = message.WhichOneof("kind")
-    if kind is None or not SHAPES[kind](getattr(message, kind)):
+    if kind is None or len(numbers) != 1 or not SHAPES[kind](getattr(message, kind)):
         return None
     return Entry(raw, index, message.time, kind, getattr(message, kind))

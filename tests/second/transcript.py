@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.second import decryption, head, inquiry, note, reading, release, selection
+from tests.second import decryption, head, inquiry, note, question, reading, release, selection
 from tests.second.ceremony import Keys
-from tests.second.entry import Entry, read
+from tests.second.entry import Entry
 from tests.second.group import Point, point
 from tests.second.position import FIELDS
 from tests.second.refusal import Refused, require
@@ -23,7 +23,6 @@ COMMON = {
 }  # fmt: skip
 FULL_ONLY = {"query_key", "records", "excluded"}
 HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
-FIVE_PURPOSES = range(1, 6)
 # Beyond it no field's plaintext can lie, and m + L would open the same point.
 VALUES = 1 << 40
 
@@ -188,31 +187,21 @@ class _Claim:
     def inquiry(self) -> None:
         claimed, log_key = self.document["inquiry"], self.consortium.log_key(self.document["querier"])
         raw = note.strict_base64(claimed["entry"])
-        index, _ = head.open_receipt(claimed["receipt"].encode(), raw, log_key)
+        index, _ = head.open_receipt(claimed["receipt"].encode("utf-8", "replace"), raw, log_key)
         require(index == claimed["index"], "another index")
-        entry = read(raw, index)
-        require(entry is not None and entry.kind == "inquiry", "BAD_ENTRY")
-        assert entry is not None
-        body, self.entry = entry.body, entry
-        require(body.manifest == self.bytes("manifest"), "OTHER_MANIFEST")
-        require(body.epoch == self.document["epoch"], "OTHER_EPOCH")
-        require(body.as_of == 0, "AS_OF")
-        require(body.purpose in FIVE_PURPOSES, "BAD_ENTRY")
+        self.entry = question.read_inquiry(self.consortium, self.document["epoch"], raw, index)
 
     def heads(self) -> None:
         heads = self.document["heads"]
-        require(tuple(h["member"] for h in heads) == self.consortium.names, "BAD_HEADS", "members")
-        require([h["size"] for h in heads] == list(self.entry.body.sizes), "BAD_HEADS", "sizes")
-        listed = [(self.consortium.origin(h["member"]), h["size"], bytes.fromhex(h["root"])) for h in heads]
-        require(selection.heads_digest(listed) == self.entry.body.heads_digest, "BAD_HEADS", "digest")
-        (own,) = [h["size"] for h in heads if h["member"] == self.document["querier"]]
-        require(own <= self.entry.index, "BAD_HEADS", "own")
+        require(tuple(used["member"] for used in heads) == self.consortium.names, "BAD_HEADS", "members")
+        question.check_heads(self.consortium, self.document["querier"], self.entry, self._heads())
+
+    def _heads(self) -> list[question.HeadUsed]:
+        heads = self.document["heads"]
+        return [(self.consortium.origin(u["member"]), u["size"], bytes.fromhex(u["root"])) for u in heads]
 
     def logs(self) -> None:
-        for claimed in self.document["heads"]:
-            require(self.world.logs[claimed["member"]].root(claimed["size"]).hex() == claimed["root"], "OTHER_ROOT")
-        log = self.world.logs[self.document["querier"]]
-        require(self.entry.index < len(log) and log.raw[self.entry.index] == self.entry.raw, "NOT_IN_LOG")
+        question.check_roots(self.world, self.document["querier"], self.entry, self._heads())
 
     def numbering(self) -> None:
         querier = self.document["querier"]
@@ -229,12 +218,13 @@ class _Claim:
         )
         excluded = [(e["member"], e["reason"], e["index"]) for e in self.document["excluded"]]
         require(self.selected.excluded == excluded, "others left out")
+        require(len(records) <= selection.MOST_CONTRIBUTORS, "TOO_MANY_CONTRIBUTORS")
 
     def sums(self) -> None:
         sums = self.selected.sums()
         require(self.document["contributors"] == len(self.selected.records), "contributors")
         require(self.document["nonce_sum"] == (sums.nonce_point.encoded.hex() if sums else ""), "nonce_sum")
-        bodies = [body.encoded.hex() for body in sums.bodies] if sums else []
+        bodies = [sums.bodies[field].encoded.hex() for field in self.released] if sums else []
         require(self.document["body_sums"] == bodies, "body_sums")
 
     def release(self) -> None:
@@ -248,7 +238,7 @@ class _Claim:
             empty = not (document["body_sums"] or document["partials"] or document["result"])
             require(empty and document["contributors"] == 0, "something of nothing")
             return
-        require(len(document["body_sums"]) == len(FIELDS), "body_sums")
+        require(len(document["body_sums"]) == len(self.released), "body_sums")
         indices = [p["custodian"] for p in document["partials"]]
         require(sorted(set(indices)) == indices and set(indices) <= set(self.keys.shares), "custodians")
         require(len(indices) >= self.consortium.threshold, "too few")
@@ -270,8 +260,7 @@ class _Claim:
     def result(self) -> None:
         result = self.document["result"]
         require(set(result) == {FIELDS[f] for f in self.released}, "fields")
-        for field, mask in zip(self.released, self.masks, strict=True):
-            value = result[FIELDS[field]]
-            body = point(bytes.fromhex(self.document["body_sums"][field]))
+        for field, raw, mask in zip(self.released, self.document["body_sums"], self.masks, strict=True):
+            value, body = result[FIELDS[field]], point(bytes.fromhex(raw))
             if value is not None:
                 require(0 <= value < VALUES and reading.is_opening(value, body, mask), FIELDS[field])
