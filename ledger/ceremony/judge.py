@@ -219,7 +219,12 @@ class _Judge:
         return next((outcome for outcome in agreed if numbers[outcome.digest] >= self._context.quorum), None)
 
     def _has_failed(self, out: frozenset[int]) -> bool:
-        """Whether nothing that may still come can bring q confirmations of one outcome."""
+        """Whether nothing that may still come can bring q confirmations of one outcome.
+
+        Not before all were ready: else a few custodians could use up attempts without end ahead of the others.
+        """
+        if len(self._readies) < self._context.size:
+            return False
         if self._context.size - len(self._spoilt) < self._context.threshold:
             return True
         undecided = [i for i in self._context.indices if i not in self._confirmed_at and i not in out]

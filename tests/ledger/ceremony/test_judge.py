@@ -365,6 +365,17 @@ def test_giving_up_counts_for_nothing() -> None:
     assert script.judge().failed
 
 
+def test_no_attempt_fails_before_all_are_ready() -> None:
+    """Else one custodian of three could give up a million attempts in advance, and all would have to replay them."""
+    script = Script(3, 2)
+    script.ready(1)
+    script.ready(2)
+    script.post(3, ConfirmationEntry(script.ceremony, bytes(32), (), (), GIVEN_UP))
+    assert not script.judge().failed
+    script.ready(3)
+    assert script.judge().failed
+
+
 def test_a_dropped_custodian_is_not_waited_for() -> None:
     script = Script(4, 3).all_dealt()
     script.close(1)
