@@ -2,7 +2,7 @@
 
     python -m tests.vectors.generate_query
 
-Made by the ledger's own code out of fixed seeds; tests/vectors/second_reading.py, which has none of it, must come to
+Made by the ledger's own code out of fixed seeds; the second implementation in tests/second, which has none of it, comes to
 the same. The manifest is taken over from the file if there is one, as CA certificates cannot be made twice alike; all
 else is written anew, and the same run gives the same bytes. Every key here is known to everybody: nobody may use them.
 
