@@ -7,10 +7,11 @@ they must remember is on disk, sealed, before anything that rests on it leaves t
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -85,7 +86,10 @@ class Custody:
         self._timing = timing
         self._participant = self._take_part()
         self._custodian: Custodian | None = None
-        self._one_at_a_time = threading.Lock()
+        # A caller waits behind its own questions before it waits behind others', so that many of one member's delay
+        # another's by one; and nobody waits in a thread, of which there are few.
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._one_at_a_time = asyncio.Lock()
         #: The public keys, once they are final.
         self.keys: PublicKeys | None = None
         #: What logs say about inquiries; shared with this node's own queries. There once the keys are.
@@ -113,6 +117,7 @@ class Custody:
         custodian = self._ready()
         if request.HasField("tail"):
             await self._join(caller, request.tail)
+        self._gossip.check_one_history(caller)
         return await self._with_entries(caller, lambda: custodian.evaluate(caller, request, int(time.time())))
 
     async def decrypt(self, caller: str, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
@@ -120,6 +125,7 @@ class Custody:
         custodian = self._ready()
         if request.HasField("tail"):
             await self._join(caller, request.tail)
+        self._gossip.check_one_history(caller)
         return await self._with_entries(
             caller, lambda: custodian.answer(caller, request, int(time.time()), self._held_before)
         )
@@ -135,16 +141,25 @@ class Custody:
         deadline = time.monotonic() + FETCH_TIMEOUT
         while True:
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._executor, self._exclusively, work)
+                async with self._turns[caller], self._one_at_a_time:
+                    return await self._to_its_end(work)
             except LacksEntries as lacking:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     raise
                 await self._gossip.fetch(lacking.member, lacking.size, [caller], remaining)
 
-    def _exclusively(self, work: Callable[[], T]) -> T:
-        with self._one_at_a_time:
-            return work()
+    async def _to_its_end(self, work: Callable[[], T]) -> T:
+        """work() in a thread. Where the caller goes away meanwhile, the next one still waits for the end of it."""
+        job = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            return await asyncio.shield(job)
+        finally:
+            while not job.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([job])
+            if not job.cancelled():
+                job.exception()  # looked at, so that nobody logs that it was not
 
     def _held_before(self, member: str) -> int:
         return self._arrivals.held_before(member, time.monotonic())

@@ -7,8 +7,9 @@ learns only that.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -18,7 +19,7 @@ import grpc.aio
 import structlog
 
 from ledger import refusal
-from ledger.errors import PlimsollError, Refused
+from ledger.errors import Exhausted, PlimsollError, Refused
 from node.tls import Caller
 
 log = structlog.get_logger()
@@ -40,6 +41,10 @@ ROLES: dict[str, frozenset[str]] = {
 #: Services that serve this member's own people only; an auditor's or a node's certificate may be another member's.
 OWN_ONLY = frozenset({"plimsoll.v1.LenderService", "plimsoll.v1.OperatorService"})
 
+#: Calls of one other member served at once, so that none takes all the room there is (node.server.MAX_CALLS) by reading
+#: what it asked for slowly. A node asks 32 questions at a time.
+MAX_CALLS_OF_OTHERS = 96
+
 #: The caller of the RPC being served.
 CALLER: ContextVar[Caller] = ContextVar("caller")
 
@@ -52,6 +57,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
     def __init__(self, member: str, identify: Callable[[bytes], Caller]) -> None:
         self._member = member
         self._identify = identify
+        self._served: Counter[str] = Counter()  # by member: calls being served
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """gRPC's hook: the handler of a call, behind the gate."""
@@ -91,8 +97,10 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
     async def _guard(self, context: Context, method: str) -> AsyncIterator[None]:
         """Admits the caller, then turns what the handler raises into a status."""
         try:
-            CALLER.set(self._admit(context, method.split("/")[1]))
-            yield
+            caller = self._admit(context, method.split("/")[1])
+            CALLER.set(caller)
+            with self._room(caller.member):
+                yield
         except PlimsollError as error:
             await abort(context, error)
         except grpc.aio.AbortError:
@@ -100,6 +108,17 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         except Exception:
             log.exception("handler failed", method=method)
             await abort(context, PlimsollError("INTERNAL", "the node failed to serve this call; its log says why"))
+
+    @contextmanager
+    def _room(self, member: str) -> Iterator[None]:
+        """One of the calls that a member may have served at once. Its own are this node's reason to be."""
+        if member != self._member and self._served[member] >= MAX_CALLS_OF_OTHERS:
+            raise Exhausted("TOO_MANY_CALLS", f"{MAX_CALLS_OF_OTHERS} calls of {member} are being served already")
+        self._served[member] += 1
+        try:
+            yield
+        finally:
+            self._served[member] -= 1
 
     def _admit(self, context: Context, service: str) -> Caller:
         presented = context.auth_context().get("x509_pem_cert")

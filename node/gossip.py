@@ -89,6 +89,13 @@ class Gossip:
         if peer is not None and size > peer.sizes.get(origin, 0):
             peer.sizes[origin] = size
 
+    def check_one_history(self, member: str) -> None:
+        """Raises Unverified (FORK) where the member is known to have signed two histories of its log: quotas and the
+        release rule are counted from logs, so whoever has two has twice as much."""
+        problem = self.problems.get(self._chain.log(member).origin)
+        if problem is not None:
+            raise Unverified("FORK", problem)
+
     async def take(self, block: peer_pb2.Block) -> int:
         """Verifies and stores a block; the replica's size then. Durable when it returns.
 

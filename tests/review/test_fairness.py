@@ -1,0 +1,165 @@
+"""What one member does to a node, however much of it, leaves room for the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import grpc
+import pytest
+from plimsoll.v1 import peer_pb2
+
+from ledger.custodian import Custodian
+from ledger.errors import Unverified
+from node.arrivals import Arrivals
+from node.committer import Committer
+from node.custody import Custody
+from node.gate import MAX_CALLS_OF_OTHERS, Gate
+from node.gossip import Gossip
+from node.tls import Caller
+from node.vault import Vault
+from tests.lenders import lender
+from tests.review.peers import MANIFEST, chain, origin, signer
+from tests.review.test_forks import history
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+@pytest.fixture
+def custody_over(tmp_path, threads):
+    def make(held) -> Custody:
+        """lender-1 as custodian."""
+        arrivals = Arrivals(30.0)
+        gossip = Gossip(held, "lender-1", [], arrivals, threads, 1.0)
+        vault = Vault(tmp_path, lender(1).keyring, MANIFEST.consortium, os.urandom)
+        committer = Committer(held.own(signer(1)), gossip, arrivals, threads)
+        return Custody(MANIFEST, "lender-1", held, vault, gossip, arrivals, committer, threads, os.urandom)
+
+    return make
+
+
+async def test_questions_that_wait_take_no_threads(custody_over, threads):
+    custody = custody_over(chain())
+    slow = [asyncio.create_task(custody._with_entries("lender-2", lambda: time.sleep(0.2))) for _ in range(10)]
+    await asyncio.sleep(0.05)
+    started = time.monotonic()
+    await asyncio.get_running_loop().run_in_executor(threads, lambda: None)
+    assert time.monotonic() - started < 0.1
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_a_member_with_many_questions_delays_anothers_by_one(custody_over):
+    custody = custody_over(chain())
+    order: list[str] = []
+
+    def work(member):
+        time.sleep(0.02)
+        order.append(member)
+
+    flood = [asyncio.create_task(custody._with_entries("lender-2", lambda: work("lender-2"))) for _ in range(20)]
+    await asyncio.sleep(0.01)
+    await custody._with_entries("lender-3", lambda: work("lender-3"))
+    assert order.index("lender-3") <= 2
+    await asyncio.gather(*flood)
+
+
+async def test_a_caller_that_goes_away_lets_no_second_thread_in(custody_over):
+    custody = custody_over(chain())
+    inside, most, guard = 0, 0, threading.Lock()
+
+    def work():
+        nonlocal inside, most
+        with guard:
+            inside, most = inside + 1, max(most, inside + 1)
+        time.sleep(0.03)
+        with guard:
+            inside -= 1
+
+    tasks = [asyncio.create_task(custody._with_entries(f"lender-{1 + n % 3}", work)) for n in range(12)]
+    for task in tasks[:8]:
+        await asyncio.sleep(0.01)
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (most, inside) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["evaluate", "decrypt"])
+async def test_who_has_two_histories_is_not_answered(custody_over, kind):
+    """Quotas and the release rule are counted from the log: two logs would count half each."""
+    held = history(1, 2, 3)
+    custody = custody_over(held)
+    custody._custodian = cast(Custodian, object())  # never reached
+    head = history(2, 2, 3).log("lender-3").head
+    assert head is not None
+    with pytest.raises(Unverified):
+        await custody._gossip.take(peer_pb2.Block(origin=origin("lender-3"), start=5, head=head.note.encode()))
+    request = peer_pb2.EvaluateRequest() if kind == "evaluate" else peer_pb2.DecryptRequest()
+    with pytest.raises(Unverified) as caught:
+        await getattr(custody, kind)("lender-3", request)
+    assert caught.value.reason == "FORK"
+
+
+class Aborted(grpc.aio.AbortError):
+    pass
+
+
+class Context:
+    """A call, as far as the gate looks at it."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        self.code: Any = None
+
+    def auth_context(self):
+        return {"x509_pem_cert": [self.member.encode()]}
+
+    async def abort(self, code, details="", trailing_metadata=()):
+        self.code = code
+        raise Aborted
+
+
+def identify(pem: bytes) -> Caller:
+    return Caller(MANIFEST.consortium, pem.decode(), "node", "home")
+
+
+METHOD = "/plimsoll.v1.PeerService/Pull"
+
+
+def guarded(gate: Gate, context: Context):
+    return gate._guard(cast(Any, context), METHOD)
+
+
+async def stall(gate: Gate, member: str, admitted: asyncio.Semaphore) -> None:
+    async with guarded(gate, Context(member)):
+        admitted.release()
+        await asyncio.Event().wait()
+
+
+async def test_stalled_calls_of_one_member_do_not_shut_out_the_others():
+    gate, admitted = Gate("lender-1", identify), asyncio.Semaphore(0)
+    stalled = [asyncio.create_task(stall(gate, "lender-2", admitted)) for _ in range(MAX_CALLS_OF_OTHERS)]
+    for _ in stalled:
+        await admitted.acquire()
+    refused = Context("lender-2")
+    with pytest.raises(Aborted):
+        async with guarded(gate, refused):
+            pass
+    assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    for member in ("lender-3", "lender-1"):
+        async with guarded(gate, Context(member)):
+            pass
+    for task in stalled:
+        task.cancel()
+    await asyncio.gather(*stalled, return_exceptions=True)
+    async with guarded(gate, Context("lender-2")):
+        pass
