@@ -26,8 +26,8 @@ class TreeView(Readable, Protocol):
 class LogView(TreeView, Protocol):
     """The same, with an index of kinds."""
 
-    def by_kind(self, kind: str, start: int = 0) -> Iterator[int]:
-        """Indices of the entries of one kind (the name in `Entry`'s oneof) from `start` on, ascending."""
+    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Index and bytes of the entries of one kind (the name in `Entry`'s oneof), start .. stop - 1, ascending."""
 
 
 AnyLog = TypeVar("AnyLog", bound=Readable)

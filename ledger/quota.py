@@ -26,11 +26,8 @@ Weigh = Callable[[bytes], tuple[int, int]]
 class Counted(Protocol):
     """The part of a log that counting needs."""
 
-    def entry(self, index: int) -> bytes:
-        """The entry's bytes."""
-
-    def by_kind(self, kind: str, start: int = 0) -> Iterator[int]:
-        """Indices of the entries of one kind from `start` on, ascending."""
+    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Index and bytes of the entries of one kind, start .. stop - 1, ascending."""
 
 
 class DailyQuota:
@@ -50,10 +47,8 @@ class DailyQuota:
         """Whether the entry at `index`, of this kind, brings its day above the limit. now: the clock, Unix seconds."""
         if index < self._next and self._exceeded.get(index) is None:
             self._restart()  # asked about one so far behind that its verdict is forgotten
-        for place in self._log.by_kind(self._kind, self._next):
-            if place > index:
-                break
-            self._count(place, *self._weigh(self._log.entry(place)), now - _HORIZON)
+        for place, entry in self._log.entries_by_kind(self._kind, self._next, index + 1):
+            self._count(place, *self._weigh(entry), now - _HORIZON)
         return bool(self._exceeded.get(index))
 
     def _restart(self) -> None:

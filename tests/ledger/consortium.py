@@ -87,10 +87,10 @@ class MemoryLog:
     def find(self, label: bytes) -> int | None:
         return self._labels.get(label)
 
-    def by_kind(self, kind: str, start: int = 0):
-        for index in range(start, self.size):
-            if entry_pb2.Entry.FromString(self.entries[index]).WhichOneof("kind") == kind:
-                yield index
+    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None):
+        for index, entry in list(enumerate(self.entries))[start:stop]:
+            if entry_pb2.Entry.FromString(entry).WhichOneof("kind") == kind:
+                yield index, entry
 
     def receipt(self, index: int, size: int | None = None) -> bytes:
         size = self.size if size is None else size
@@ -131,8 +131,9 @@ class Behind:
         index = self._log.find(label)
         return index if index is not None and index < self.size else None
 
-    def by_kind(self, kind: str, start: int = 0):
-        return (index for index in self._log.by_kind(kind, start) if index < self.size)
+    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None):
+        stop = self.size if stop is None else min(stop, self.size)
+        return self._log.entries_by_kind(kind, start, stop)
 
 
 @dataclass(frozen=True)

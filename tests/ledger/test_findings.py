@@ -19,7 +19,7 @@ ASKER = "lender-1"
 def asked_of(consortium: Consortium, querier: str = ASKER) -> list[Asked]:
     """All inquiries in a member's log."""
     log = consortium.logs[querier]
-    return [Asked.read(querier, index, log.entry(index)) for index in log.by_kind("inquiry")]
+    return [Asked.read(querier, index, entry) for index, entry in log.entries_by_kind("inquiry")]
 
 
 def history(consortium: Consortium, steps: list[set[int]]) -> None:

@@ -19,13 +19,11 @@ class Log:
         self.written = list(entries)
         self.read = 0
 
-    def entry(self, index: int) -> bytes:
-        self.read += 1
-        return repr(self.written[index]).encode()
-
-    def by_kind(self, kind: str, start: int = 0):
+    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None):
         assert kind == "inquiry"
-        yield from range(start, len(self.written))
+        for index, entry in list(enumerate(self.written))[start:stop]:
+            self.read += 1
+            yield index, repr(entry).encode()
 
 
 def weigh(entry: bytes) -> tuple[int, int]:

@@ -4,7 +4,7 @@
 
 Made by the ledger's own code out of fixed seeds; the second implementation in tests/second, which has none of it, comes
 to the same. The manifest is taken over from the file if there is one, as CA certificates cannot be made twice alike;
-all else is written anew, and the same run gives the same bytes. Every key here is known to everybody: nobody may use it.
+all else is written anew, and the same run gives the same bytes. Every key here is known to all: nobody may use it.
 
 Lender 6 publishes a record whose proof fails, lender 2 one of the future, lender 5 closes its position. The asker,
 lender 1, asks twice: its first answer is released; then lender 4's loan is closed, so that the second would give lender
