@@ -177,6 +177,8 @@ def _checked(request: lender_pb2.ExposureRequest) -> str:
         raise InvalidInput("BAD_PURPOSE", f"must be one of {', '.join(PURPOSES.values())}", "purpose")
     if len(request.consent_digest) != CONSENT_DIGEST_SIZE:
         raise InvalidInput("BAD_LENGTH", f"must be {CONSENT_DIGEST_SIZE} bytes", "consent_digest")
+    if request.transcript not in lender_pb2.TranscriptForm.values():
+        raise InvalidInput("BAD_TRANSCRIPT_FORM", "there is no such form", "transcript")
     return borrower
 
 

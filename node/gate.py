@@ -17,9 +17,10 @@ from typing import Any
 import grpc
 import grpc.aio
 import structlog
+from google.protobuf.message import DecodeError
 
 from ledger import refusal
-from ledger.errors import Exhausted, PlimsollError, Refused
+from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused
 from node.tls import Caller
 
 log = structlog.get_logger()
@@ -66,7 +67,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
             return None
         method: str = handler_call_details.method  # "/package.Service/Method"
         guarded = self._streaming(handler, method) if handler.response_streaming else self._unary(handler, method)
-        return guarded(handler.request_deserializer, handler.response_serializer)
+        return guarded(None, handler.response_serializer)  # requests come as bytes: what does not parse is refused here
 
     def _unary(self, handler: Any, method: str) -> Callable[..., Any]:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
@@ -76,7 +77,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
 
         async def guarded(request: Any, context: Context) -> Any:
             async with self._guard(context, method):
-                return await inner(request, context)
+                return await inner(_read(handler, request), context)
 
         return partial(make, guarded)
 
@@ -88,7 +89,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
 
         async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
             async with self._guard(context, method):
-                async for answer in inner(request, context):
+                async for answer in inner(_read(handler, request), context):
                     yield answer
 
         return partial(make, guarded)
@@ -130,6 +131,23 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         if service in OWN_ONLY and caller.member != self._member:
             raise Refused("NOT_OURS", f"{service} serves the people of {self._member} only")
         return caller
+
+
+def _read(handler: Any, request: Any) -> Any:
+    """The message of a call, or the stream of them, out of bytes."""
+    return _stream(handler, request) if handler.request_streaming else _message(handler, request)
+
+
+async def _stream(handler: Any, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+    async for raw in requests:
+        yield _message(handler, raw)
+
+
+def _message(handler: Any, raw: bytes) -> Any:
+    try:
+        return handler.request_deserializer(raw)
+    except DecodeError as error:
+        raise InvalidInput("BAD_MESSAGE", "these bytes are no message of this call") from error
 
 
 async def abort(context: Context, error: PlimsollError) -> None:
