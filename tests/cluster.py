@@ -231,8 +231,8 @@ class Cluster:
 
     def _reap(self, member: str) -> None:
         self._processes.pop(member).wait(STOP_TIMEOUT)
-        for key in [key for key in self._sessions if key[0] == member]:
-            self._sessions.pop(key).close()  # a channel would wait a while before it tries again
+        for _, role in [key for key in self._sessions if key[0] == member]:
+            self.forget_session(member, role)  # its channel would wait a while before it tries again
 
     def wait_ready(self, *members: str, timeout: float = READY_TIMEOUT) -> None:
         """Until these nodes, or all that run, know the keys and, as custodians, hold their shares."""
@@ -317,6 +317,11 @@ class Cluster:
         if key not in self._sessions:
             self._sessions[key] = Session(self.endpoint(member, role))
         return self._sessions[key]
+
+    def forget_session(self, member: str, role: Role) -> None:
+        """Ends a connection; the next call opens another."""
+        if (member, role) in self._sessions:
+            self._sessions.pop((member, role)).close()
 
     def lender(self, member: str) -> Session:
         """As the lender's loan system."""

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from plimsoll.v1 import lender_pb2
 
@@ -21,24 +22,24 @@ OVERDUE_BANDS = (1_000, 10_000, 50_000, 200_000)
 AMOUNTS = ("credit_limit", "outstanding", "monthly_due")
 
 
-def row(borrower: str, outstanding: int = 500_000, **changes: object) -> lender_pb2.FeedRow:
+def row(borrower: str, outstanding: int = 500_000, **changes: Any) -> lender_pb2.FeedRow:
     """One good row, of a loan with so many minor units outstanding."""
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "line": 2,
         "borrower": borrower,
         "loan_id": "L1",
         "product": "card",
         "currency": "CNY",
-        "credit_limit": 2 * outstanding,
         "outstanding": outstanding,
-        "monthly_due": outstanding // 10,
         "overdue": 0,
         "days_past_due": 0,
         "classification": "pass",
         "status": "open",
         "as_of": "2025-06-30",
+        **changes,
     }
-    return lender_pb2.FeedRow(**{**facts, **changes})  # type: ignore[arg-type]
+    facts = {"credit_limit": 2 * facts["outstanding"], "monthly_due": facts["outstanding"] // 10, **facts}
+    return lender_pb2.FeedRow(**facts)
 
 
 def send_file(cluster: Cluster, member: str, path: Path) -> lender_pb2.ReportSummary:
