@@ -104,8 +104,9 @@ def commitments_of(raw: bytes, dealer: int, threshold: int) -> Commitments:
 
 @dataclass
 class _Author:
-    """What counts of one custodian: of each kind its first, in the order of its log."""
+    """What counts of one custodian: of each kind its first, in the order of its log; `most`: how many custodians."""
 
+    most: int
     ready: Entry | None = None
     dealing: Entry | None = None
     close: Entry | None = None
@@ -114,15 +115,21 @@ class _Author:
     complaints: dict[bytes, Entry] = field(default_factory=dict)
     reveals: dict[bytes, Entry] = field(default_factory=dict)
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: Entry, n: int) -> None:
         if entry.kind == "complaint":
-            self.complaints.setdefault(entry.body.dealing, entry)
+            if len(self.complaints) < n:
+                self.complaints.setdefault(entry.body.dealing, entry)
         elif entry.kind == "reveal":
-            self.reveals.setdefault(entry.body.complaint, entry)
+            if len(self.reveals) < n:
+                self.reveals.setdefault(entry.body.complaint, entry)
         elif getattr(self, entry.kind) is None and not (
             entry.kind == "ready" and hpke.small_order(entry.body.hpke_key)
         ):
             setattr(self, entry.kind, entry)
+
+    def _take_into(self, firsts: dict[bytes, Entry], about: bytes, entry: Entry) -> None:
+        if len(firsts) < self.most:
+            firsts.setdefault(about, entry)
 
     def complained_ahead(self) -> int:
         """Of how many dealings, before its confirmation, if any."""
@@ -148,11 +155,11 @@ class Attempt:
         self.id = ceremony_id(setting.consortium, setting.manifest, EPOCH, number)
         self.n, self.t = len(setting.custodians), setting.threshold
         self.q = -(-(self.n + self.t) // 2)
-        self.authors = {index: _Author() for index in range(1, self.n + 1)}
+        self.authors = {index: _Author(self.n) for index in range(1, self.n + 1)}
         for index, name in enumerate(setting.custodians, 1):
             for entry in logs.get(name, ()):
                 if entry and entry.kind in CEREMONY_KINDS and entry.body.ceremony == self.id:
-                    self.authors[index].take(entry)
+                    self.authors[index].take(entry, self.n)
         self._judge()
 
     def _judge(self) -> None:
@@ -314,7 +321,8 @@ class Attempt:
             author.confirmation is None and len(author.complaints) < self.t for author in self.authors.values()
         )
         most = max(standing.values(), default=0)
-        return ("failed" if spoilt > self.n - self.t or most + undecided < self.q else "open"), None
+        hopeless = spoilt > self.n - self.t or most + undecided < self.q
+        return ("failed" if hopeless and self.readies_digest() is not None else "open"), None
 
 
 def replay(setting: Setting, logs: Mapping[str, Log], attempts: int = 64) -> tuple[int, str, Keys | None]:

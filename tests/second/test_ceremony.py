@@ -221,6 +221,14 @@ def test_complaining_of_t_dealings_ahead_of_the_confirmation_spoils_it():
     assert meddled("custodian-3", 2, complaint(1), complaint(1)) == (1, "final")
 
 
+def test_no_more_than_n_complaints_of_one_author_are_looked_at():
+    junk = [entry_of(7, "complaint", close=bytes(32), dealing=bytes([n]) * 32) for n in range(3)]
+    raws = raw_logs(NOTHING_WRONG)
+    raws["custodian-3"] += [*junk[:2], complaint(1), complaint(2)]
+    judged = attempt(NOTHING_WRONG, raws)
+    assert [c.status for c in judged.complaints.values()] == ["waits", "waits", "valid"]
+
+
 def test_a_complaint_behind_the_confirmation_changes_nothing():
     assert meddled("custodian-3", 3, complaint(1), complaint(2)) == (1, "final")
 

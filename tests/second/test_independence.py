@@ -7,8 +7,8 @@ from pathlib import Path
 
 ALLOWED = {"cryptography", "google", "plimsoll", "pytest"}
 STANDARD = {
-    "__future__", "ast", "base64", "binascii", "collections", "copy", "dataclasses", "fractions", "functools", "hashlib",
-    "hmac", "itertools", "json", "pathlib", "random", "re", "tomllib", "typing",
+    "__future__", "ast", "base64", "binascii", "collections", "copy", "dataclasses", "fractions", "functools",
+    "hashlib", "hmac", "itertools", "json", "pathlib", "random", "re", "tomllib", "typing",
 }  # fmt: skip
 
 

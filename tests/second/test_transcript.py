@@ -9,7 +9,7 @@ import pytest
 
 from tests.second import reading, transcript
 from tests.second.ceremony import Keys
-from tests.second.group import L
+from tests.second.group import G, L, point
 from tests.second.query_world import (
     ASKER,
     KEYS,
@@ -93,6 +93,18 @@ def test_a_sum_may_be_left_open_and_is_named():
         for other in (-1, value + L):
             with pytest.raises(Refused, match="T1"):
                 transcript.verify(replaced(document, ("result", field), other), WORLD, KEYS)
+
+
+def test_in_a_redacted_transcript_the_sums_are_the_senders_word():
+    """The page says so: the proofs bind SR and not SC_f. In the full form T7 notices."""
+    document = json.loads(VECTORS["queries"][0]["redacted"])
+    body = point(bytes.fromhex(document["body_sums"][0])) + 1_000 * G
+    forged = {
+        "body_sums": [body.encoded.hex(), *document["body_sums"][1:]],
+        "result": document["result"] | {"outstanding": document["result"]["outstanding"] + 1_000},
+    }
+    assert transcript.verify(json.dumps(document | forged).encode(), WORLD, KEYS).sums["outstanding"] == 26_584
+    wrong(json.loads(VECTORS["queries"][0]["full"]), "T7", **forged)
 
 
 def test_byte_strings_have_one_spelling():
