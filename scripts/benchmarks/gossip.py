@@ -15,10 +15,8 @@ from scripts.benchmarks.stage import Stage, feed
 from scripts.benchmarks.watch import Delay, Watch, watching
 
 _MS = 1000.0
-#: Seconds between two questions to one node: while an entry is on its way, and all the time under load.
-_CLOSELY, _LOOSELY = 0.002, 0.010
-#: Positions, and seconds from one such feed to the next: 1,000 a second.
-_FEED, _EVERY = 250, 0.25
+#: Positions, and seconds from one such feed to the next: 1,000 a second, in two tasks for two cores.
+_FEED, _EVERY = 512, 0.512
 _WARM_UP = 5
 
 
@@ -31,7 +29,7 @@ async def _run(stage: Stage) -> list[Figure]:
     cluster = stage.cluster
     author, loader = cluster.members[:2]
     await asyncio.to_thread(stage.settle)
-    async with watching({member: cluster.endpoint(member, "operator") for member in cluster.members}) as watch:
+    async with watching(cluster) as watch:
         stage.say("single entries")
         idle = await _idle(stage, watch, author)
         stage.say(f"{_FEED / _EVERY:.0f} positions a second")
@@ -65,7 +63,7 @@ async def _idle(stage: Stage, watch: Watch, author: str) -> list[Delay]:
     for number in range(_WARM_UP + stage.pick(60, 12)):
         row = rows[number]
         row.outstanding += 1_000_000
-        with watch.looking(origin, _CLOSELY):
+        with watch.looking(origin):
             await watch.wait_for(1)
             size = await asyncio.to_thread(_publish, session, row)
             await watch.wait_for(size)
@@ -81,7 +79,7 @@ def _publish(session: Session, row: lender_pb2.FeedRow) -> int:
 
 async def _loaded(watch: Watch, origin: str, author: str, seconds: float) -> list[Delay]:
     """Every size of the growing log that its author told of."""
-    with watch.looking(origin, _LOOSELY):
+    with watch.looking(origin):
         await asyncio.sleep(seconds)
         last = watch.sightings[author].size
         await watch.wait_for(last)

@@ -37,6 +37,8 @@ LAP = 10
 DESIGN_TREE, DESIGN_STORE, DESIGN_WIRE = 750_000.0, 390_000.0, 600_000.0
 _TARGET = 60_000.0
 _STEP = 0.02
+#: As the store has it.
+_BUFFER = 64 << 20
 
 
 def run(stage: Stage) -> list[Figure]:
@@ -66,7 +68,9 @@ def _in_this_process(stage: Stage, folder: Path, wire: Wire) -> dict[str, list[L
     with (
         closing(LevelStore(folder / "author")) as author,
         closing(LevelStore(folder / "replica")) as store,
-        closing(plyvel.DB(str(folder / "bare"), create_if_missing=True, compression=None)) as bare,
+        closing(
+            plyvel.DB(str(folder / "bare"), create_if_missing=True, compression=None, write_buffer_size=_BUFFER)
+        ) as bare,
     ):
         own = synthetic.own_log(author)
         for _ in synthetic.fill(own, BLOCK * (before + LAP * (rounds + 1))):
