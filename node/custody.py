@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import TypeVar
@@ -21,19 +21,16 @@ from ledger.ceremony import (
     Append,
     Ceremony,
     CeremonyContext,
-    CeremonyEntry,
     Checks,
     Erase,
     Installed,
     Participant,
     Persist,
     Timing,
-    read_entry,
     replay,
 )
 from ledger.chain import Chain
 from ledger.custodian import Custodian
-from ledger.entries import Kind
 from ledger.errors import PlimsollError, Unready
 from ledger.findings import Examiner
 from ledger.keys import PublicKeys
@@ -41,6 +38,7 @@ from ledger.manifest import Manifest
 from ledger.replica_gap import LacksEntries
 from node.arrivals import Arrivals
 from node.committer import Committer
+from node.following import Following
 from node.gossip import Gossip
 from node.vault import Vault
 
@@ -51,8 +49,6 @@ log = structlog.get_logger()
 BUSY, IDLE = 0.2, 5.0
 #: Seconds that entries which an inquiry names may take to be fetched.
 FETCH_TIMEOUT = 4.0
-
-_KINDS = (Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION)
 
 
 class Custody:
@@ -82,6 +78,7 @@ class Custody:
         self._rng = rng
         self._context = CeremonyContext.of(manifest)
         self._checks = Checks()
+        self._following = Following(chain, self._context)
         self._ceremony: Ceremony | None = None
         self._timing = timing
         self._participant = self._take_part()
@@ -104,11 +101,17 @@ class Custody:
         """Follows the ceremony for ever; tells `serving` when the keys are there."""
         told = False
         while True:
-            await self._step()
+            pause = BUSY
+            try:
+                await self._step()
+            except PlimsollError as error:  # a log or the vault cannot be read: the rest of the node goes on
+                log.error("key ceremony cannot be followed", why=str(error))
+                pause = IDLE
             if self.keys is not None and not told:
                 told = True
                 await serving(True)
-            await asyncio.sleep(IDLE if told and (self.holds_shares or self._participant is None) else BUSY)
+            done = told and (self.holds_shares or self._participant is None)
+            await asyncio.sleep(IDLE if done else pause)
 
     # -- answering
 
@@ -173,7 +176,8 @@ class Custody:
 
     async def _step(self) -> None:
         """One look at the logs, and what follows from it."""
-        entries = await self._off_loop(lambda: list(self._entries()))
+        failed = 0 if self._ceremony is None else len(self._ceremony.failed)
+        entries = await self._off_loop(lambda: self._following.entries(failed))
         participant = self._participant
         if participant is None:
             self._ceremony = await self._off_loop(lambda: replay(self._context, entries, self._checks))
@@ -208,16 +212,6 @@ class Custody:
             self.examiner = Examiner(self._manifest, keys)
             self.keys = keys
             log.info("keys are final", epoch=keys.epoch)
-
-    def _entries(self) -> Iterator[CeremonyEntry]:
-        for held in self._chain.logs():
-            if held.member not in self._context.custodians:
-                continue
-            for kind in _KINDS:
-                for index, raw in held.entries_by_kind(kind):
-                    entry = read_entry(held.member, index, raw)
-                    if entry is not None:
-                        yield entry
 
     def _take_part(self) -> Participant | None:
         if not self._manifest.custodian_index(self._member):

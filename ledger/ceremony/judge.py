@@ -8,8 +8,8 @@ entry of a kind counts; a spoilt one is not made good by a second.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -85,6 +85,16 @@ class _Judge:
                 seen.add(p.author)
                 yield p, body
 
+    def _firsts_about(self, kind: type[B], about: Callable[[B], bytes]) -> Iterator[tuple[Posted, B]]:
+        """Of each author the first entry about each thing, and n of them at most: who needs more is up to no good, and
+        everybody has to keep and judge them all."""
+        seen: defaultdict[int, set[bytes]] = defaultdict(set)
+        for p, body in self._of_kind(kind):
+            known = seen[p.author]
+            if about(body) not in known and len(known) < self._context.size:
+                known.add(about(body))
+                yield p, body
+
     def _reject(self, p: Posted, reason: str) -> None:
         self._void.append(Void(p.author, p.leaf, reason))
 
@@ -128,12 +138,8 @@ class _Judge:
         return closes
 
     def _judge_complaints(self) -> dict[bytes, Complaint]:
-        seen: set[tuple[int, bytes]] = set()
         complaints = {}
-        for p, body in self._of_kind(ComplaintEntry):
-            if (p.author, body.dealing) in seen:
-                continue
-            seen.add((p.author, body.dealing))
+        for p, body in self._firsts_about(ComplaintEntry, lambda complaint: complaint.dealing):
             # Valid or not, each counts towards being dropped: that must not depend on what else has arrived.
             self._complained[p.author] += 1
             late = self._confirmed_at.get(p.author, p.index) < p.index
@@ -150,9 +156,9 @@ class _Judge:
 
     def _judge_reveals(self) -> dict[bytes, Reveal]:
         reveals: dict[bytes, Reveal] = {}
-        for p, body in self._of_kind(RevealEntry):
+        for p, body in self._firsts_about(RevealEntry, lambda reveal: reveal.complaint):
             complaint = self._complaints.get(body.complaint)
-            if complaint is None or complaint.dealer != p.author or body.complaint in reveals:
+            if complaint is None or complaint.dealer != p.author:
                 continue
             key = (self._ceremony, p.author, p.leaf)
             good = self._checks.once(key, partial(self._is_good, complaint, body.bundle))

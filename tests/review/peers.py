@@ -16,6 +16,7 @@ from ledger.memory_store import MemoryStore
 from ledger.note import Signer
 from node.arrivals import Arrivals
 from node.gossip import Gossip
+from node.guard import SelfForkGuard
 from node.links import Link
 from tests.lenders import lender, manifest
 
@@ -46,7 +47,7 @@ def entry(number: int) -> bytes:
 
 def gossip_over(held: Chain, links: list[Link], threads: ThreadPoolExecutor) -> Gossip:
     """lender-1's gossip."""
-    return Gossip(held, "lender-1", links, Arrivals(30.0), threads, 0.05)
+    return Gossip(held, "lender-1", links, Arrivals(30.0), SelfForkGuard(0, alone=True), threads, 0.05)
 
 
 @asynccontextmanager

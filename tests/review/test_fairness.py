@@ -20,6 +20,7 @@ from node.committer import Committer
 from node.custody import Custody
 from node.gate import MAX_CALLS_OF_OTHERS, Gate
 from node.gossip import Gossip
+from node.guard import SelfForkGuard
 from node.tls import Caller
 from node.vault import Vault
 from tests.lenders import lender
@@ -38,9 +39,10 @@ def custody_over(tmp_path, threads):
     def make(held) -> Custody:
         """lender-1 as custodian."""
         arrivals = Arrivals(30.0)
-        gossip = Gossip(held, "lender-1", [], arrivals, threads, 1.0)
+        guard = SelfForkGuard(0, alone=True)
+        gossip = Gossip(held, "lender-1", [], arrivals, guard, threads, 1.0)
         vault = Vault(tmp_path, lender(1).keyring, MANIFEST.consortium, os.urandom)
-        committer = Committer(held.own(signer(1)), gossip, arrivals, threads)
+        committer = Committer(held.own(signer(1)), guard, gossip, arrivals, threads)
         return Custody(MANIFEST, "lender-1", held, vault, gossip, arrivals, committer, threads, os.urandom)
 
     return make

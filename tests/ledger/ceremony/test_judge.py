@@ -202,6 +202,32 @@ def test_a_second_complaint_of_the_same_dealing_is_ignored() -> None:
     assert list(script.judge().complaints) == [first]
 
 
+def test_of_one_authors_complaints_only_n_are_looked_at() -> None:
+    """Each names a dealing that was not seen and may yet come: without a bound everybody would keep them all."""
+    script = closed()
+    for number in range(script.context.size):
+        script.post(3, ComplaintEntry(script.ceremony, bytes(32), bytes([number]) * 32))
+    late = script.complain(3, 2)
+    attempt = script.judge()
+    assert attempt.out == {3}
+    assert late not in attempt.complaints
+
+
+def test_of_one_dealers_reveals_only_n_are_looked_at() -> None:
+    script = closed()
+    mine = script.complain(3, 2)
+    for number in range(script.context.size - 1):
+        script.post(2, RevealEntry(script.ceremony, bytes([number]) * 32, bytes(256)))
+    script.reveal(2, mine, 3)
+    assert script.judge().is_answered(script.judge().complaints[mine])
+    another = closed()
+    theirs = another.complain(3, 2)
+    for number in range(another.context.size):
+        another.post(2, RevealEntry(another.ceremony, bytes([number]) * 32, bytes(256)))
+    another.reveal(2, theirs, 3)
+    assert not another.judge().is_answered(another.judge().complaints[theirs])
+
+
 def test_a_complaint_of_a_dealing_its_close_does_not_count_is_void() -> None:
     script = Script().all_dealt()
     script.close(1, (1, 2, 3))

@@ -1,0 +1,76 @@
+"""The entries of the key ceremony out of the custodians' logs, each read once (protocol section 5).
+
+Kept is what a replay can take notice of, and that is bounded whatever a custodian appends: of each author and attempt
+the first entry of a kind, and of Complaints and Reveals as many as there are custodians.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ledger.ceremony import CeremonyContext, CeremonyEntry, read_entry
+from ledger.ceremony.entry import Body, ComplaintEntry, RevealEntry
+from ledger.chain import Chain, Log
+from ledger.entries import Kind
+
+#: Attempts beyond the ones that failed whose entries are kept: honest custodians begin one when they see the last fail.
+AHEAD = 2
+
+_KINDS = (Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION)
+_Slot = tuple[str, bytes, type[Body], bytes]
+
+
+class Following:
+    """Follows the logs of `chain`. Not for several threads at once."""
+
+    def __init__(self, chain: Chain, context: CeremonyContext) -> None:
+        self._chain = chain
+        self._context = context
+        self._attempts = 0
+        self._begin(AHEAD)
+
+    def entries(self, failed: int) -> list[CeremonyEntry]:
+        """All that is to be replayed, where so many attempts are known to have failed. Raises what reading does."""
+        if failed + AHEAD > self._attempts:
+            self._begin(failed + 2 * AHEAD)
+        for held in self._chain.logs():
+            if held.member in self._context.custodians:
+                self._read(held)
+        return list(self._kept.values())
+
+    def _begin(self, attempts: int) -> None:
+        """Reads all logs anew, now for the entries of this many attempts."""
+        self._attempts = attempts
+        self._ceremonies = [self._context.ceremony_id(number) for number in range(1, attempts + 1)]
+        self._read_to: dict[str, int] = {}
+        self._kept: dict[_Slot, CeremonyEntry] = {}
+        self._answers: Counter[tuple[str, bytes, type[Body]]] = Counter()
+
+    def _read(self, held: Log) -> None:
+        size = held.size
+        for kind in _KINDS:
+            for index, raw in held.entries_by_kind(kind, self._read_to.get(held.origin, 0), size):
+                # Most of a flood names another ceremony, or none: that is seen before anything is parsed.
+                if any(ceremony in raw for ceremony in self._ceremonies):
+                    self._keep(read_entry(held.member, index, raw))
+        self._read_to[held.origin] = size
+
+    def _keep(self, entry: CeremonyEntry | None) -> None:
+        if entry is None or entry.body.ceremony not in self._ceremonies:
+            return
+        kind = entry.author, entry.body.ceremony, type(entry.body)
+        slot = (*kind, _about(entry.body))
+        if slot in self._kept:
+            return
+        if isinstance(entry.body, ComplaintEntry | RevealEntry):
+            if self._answers[kind] >= self._context.size:
+                return
+            self._answers[kind] += 1
+        self._kept[slot] = entry
+
+
+def _about(body: Body) -> bytes:
+    """What tells apart the entries of one kind that count beside each other."""
+    if isinstance(body, ComplaintEntry):
+        return body.dealing
+    return body.complaint if isinstance(body, RevealEntry) else b""
