@@ -82,6 +82,9 @@ def build_parser() -> Parser:
     add("adopt", _adopt, "Put a manifest in force that everybody has signed.").add_argument("manifest", type=Path)
     run = add("run", _run, "Run the node until SIGTERM or Ctrl-C.")
     run.add_argument("--manifest", type=Path, metavar="FILE", help="adopt this manifest first (once, at the founding)")
+    run.add_argument(
+        "--alone", action="store_true", help="sign without asking the others: no other copy of this node ever ran"
+    )
     _add_credential(add("credential", _credential, "Issue a certificate for a program elsewhere."))
     return parser
 
@@ -233,7 +236,7 @@ def _run(options: argparse.Namespace) -> None:
     from node import logs, runtime
 
     logs.configure(home.config.log_level)
-    runtime.run(home, identity)
+    runtime.run(home, identity, alone=options.alone)
 
 
 def _written(signed: SignedManifest, output: Path) -> Answer:

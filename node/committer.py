@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from ledger.chain import OwnLog
 from node.arrivals import Arrivals
 from node.gossip import Gossip
+from node.guard import SelfForkGuard
 
 #: Entries in one commit; a longer batch is a commit of its own. Bounds the time that others wait for it.
 MAX_COMMIT = 1000
@@ -19,8 +20,11 @@ MAX_COMMIT = 1000
 class Committer:
     """The one way to append to this member's own log. Entries handed in together stay consecutive and in order."""
 
-    def __init__(self, own: OwnLog, gossip: Gossip, arrivals: Arrivals, executor: Executor) -> None:
+    def __init__(
+        self, own: OwnLog, guard: SelfForkGuard, gossip: Gossip, arrivals: Arrivals, executor: Executor
+    ) -> None:
         self._own = own
+        self._guard = guard
         self._gossip = gossip
         self._arrivals = arrivals
         self._executor = executor
@@ -28,7 +32,12 @@ class Committer:
         self._running: asyncio.Task[None] | None = None
 
     async def append(self, entries: Sequence[bytes]) -> int:
-        """Index of the first of `entries` (serialized, checked by the log). When it returns they are durable."""
+        """Index of the first of `entries` (serialized, checked by the log). When it returns they are durable.
+
+        Raises what the log raises; Unready before this node may sign, Unverified (FORK) once its log has two histories.
+        """
+        await self._guard.passed()
+        self._gossip.check_one_history(self._own.log.member)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((entries, done))
         if self._running is None or self._running.done():

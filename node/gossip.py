@@ -26,6 +26,7 @@ from ledger.errors import PlimsollError, Unavailable, Unverified
 from ledger.fork import Fork
 from ledger.note import parse_note
 from node.arrivals import Arrivals
+from node.guard import SelfForkGuard
 from node.links import Link
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ CALL_TIMEOUT = 10.0
 #: Seconds a push waits for more to go with it, and for queries' own requests to bring their tail to custodians; and
 #: from one push to the next to the same peer, so that a stream of small appends does not cost each peer a call each.
 COALESCE, GAP = 0.010, 0.100
+#: Seconds between comparisons for as long as this node may not sign.
+EAGER = 0.25
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
 #: Heads a peer may show: more than any consortium has logs.
 MAX_HEADS = 1024
@@ -55,9 +58,17 @@ class Gossip:
     """Keeps this node's replicas and its peers' in step. Runs until cancelled."""
 
     def __init__(
-        self, chain: Chain, member: str, links: Iterable[Link], arrivals: Arrivals, executor: Executor, interval: float
+        self,
+        chain: Chain,
+        member: str,
+        links: Iterable[Link],
+        arrivals: Arrivals,
+        guard: SelfForkGuard,
+        executor: Executor,
+        interval: float,
     ) -> None:
         self._chain = chain
+        self._guard = guard
         self._own = chain.log(member).origin
         self._peers = {link.member: _Peer(link) for link in links}
         self._arrivals = arrivals
@@ -173,7 +184,8 @@ class Gossip:
                 await self._compare(peer)
             except Exception as error:  # noqa: BLE001 -- see _note
                 _note("comparing failed", peer, error)
-            await asyncio.sleep(self._interval * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
+            interval = self._interval if self._guard.is_open else EAGER
+            await asyncio.sleep(interval * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
 
     async def _compare(self, peer: _Peer) -> None:
         """Exchanges heads with one peer; pulls what it has more of, marks for pushing what it has less of."""
@@ -187,8 +199,12 @@ class Gossip:
             elif size < held.size and held.member != peer.link.member:
                 peer.dirty.add(held.origin)
                 peer.wake.set()
-            if held.member == peer.link.member and held.size >= size:
+            if held.size < size:
+                continue
+            if held.member == peer.link.member:
                 self._arrivals.confirm(held.member, time.monotonic())
+            elif held.origin == self._own:
+                self._guard.hear(peer.link.member)
 
     async def _hear(self, held: Log, claim: _Claim | None) -> int:
         """The size of a log at a peer: of a head that its author signed. A head of another history is a fork."""

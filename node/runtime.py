@@ -36,6 +36,7 @@ from node.custody import Custody
 from node.files import read
 from node.gate import Gate
 from node.gossip import Gossip
+from node.guard import SelfForkGuard
 from node.home import Home
 from node.leveldb import LevelStore
 from node.links import CHANNEL_OPTIONS, Link
@@ -65,12 +66,13 @@ Rng = Callable[[int], bytes]
 class Node:
     """One member's node. `home` is open, `identity` holds its unlocked secrets; `rng(n)` gives n random bytes."""
 
-    def __init__(self, home: Home, identity: NodeIdentity, rng: Rng = os.urandom) -> None:
+    def __init__(self, home: Home, identity: NodeIdentity, rng: Rng = os.urandom, *, alone: bool = False) -> None:
         self._home = home
         self._identity = identity
         self._manifest = identity.manifest
         self._member = home.config.member
         self._rng = rng
+        self._alone = alone
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serves until `stop` is set. Raises PlimsollError where the node cannot start."""
@@ -107,8 +109,10 @@ class Node:
             arrivals.found(each.name, chain.log(each.name).size, time.monotonic())
         signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
         own = OwnLog(chain.log(member), signer)
-        gossip = Gossip(chain, member, links.values(), arrivals, threads, manifest.policy.gossip_seconds)
-        committer = Committer(own, gossip, arrivals, threads)
+        guard = SelfForkGuard(len(manifest.members) - 1, self._alone)
+        interval = manifest.policy.gossip_seconds
+        gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval)
+        committer = Committer(own, guard, gossip, arrivals, threads)
         vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
         custody = Custody(manifest, member, chain, vault, gossip, arrivals, committer, threads, self._rng)
         custodians = Custodians(manifest, member, custody, links)
@@ -119,7 +123,7 @@ class Node:
             manifest, member, chain, gossip, arrivals, custody, custodians, pseudonyms, committer, dlog_table, threads
         )
         reporting = Reporting(manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng)
-        state = State(self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody)
+        state = State(self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody, guard)
 
         gate = Gate(member, Callers(manifest, config.revoked).identify)
         credentials = server_credentials(manifest, self._identity.key, self._identity.certificate)
@@ -192,8 +196,8 @@ def _load_table(config: Config) -> Table:
     return table.load(None if config.table is None else Path(config.table))
 
 
-def run(home: Home, identity: NodeIdentity) -> None:
-    """Runs a node until SIGTERM or SIGINT."""
+def run(home: Home, identity: NodeIdentity, *, alone: bool = False) -> None:
+    """Runs a node until SIGTERM or SIGINT. alone: see SelfForkGuard."""
 
     # Calls into libsodium and LevelDB let go of the interpreter; by default they may wait 5 ms to get it back.
     sys.setswitchinterval(0.0005)
@@ -203,7 +207,7 @@ def run(home: Home, identity: NodeIdentity) -> None:
         loop = asyncio.get_running_loop()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, stop.set)
-        await Node(home, identity).run(stop)
+        await Node(home, identity, alone=alone).run(stop)
 
     with suppress(KeyboardInterrupt):
         asyncio.run(main())

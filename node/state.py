@@ -17,6 +17,7 @@ from node.arrivals import Arrivals
 from node.book import Book
 from node.custody import Custody
 from node.gossip import Gossip
+from node.guard import SelfForkGuard
 from node.links import Link
 
 
@@ -34,6 +35,7 @@ class State:
         gossip: Gossip,
         arrivals: Arrivals,
         custody: Custody,
+        guard: SelfForkGuard,
     ) -> None:
         self._folder = folder
         self._manifest = manifest
@@ -44,6 +46,7 @@ class State:
         self._gossip = gossip
         self._arrivals = arrivals
         self._custody = custody
+        self._guard = guard
         self._started = time.monotonic()
 
     def describe(self) -> operator_pb2.StatusResponse:
@@ -54,7 +57,7 @@ class State:
             consortium=self._manifest.consortium.hex(),
             name=self._manifest.name,
             uptime_seconds=int(time.monotonic() - self._started),
-            state="serving" if self._custody.keys is not None else "waiting-for-keys",
+            state=self._state(),
             peers=[self._peer(link) for link in self._links.values()],
             logs=[self._log(member.name) for member in self._manifest.members],
             keys=self._custody.status(),
@@ -64,6 +67,11 @@ class State:
             memory_bytes=_resident(),
             version=version("plimsoll"),
         )
+
+    def _state(self) -> str:
+        if not self._guard.is_open:
+            return "read-only"
+        return "waiting-for-keys" if self._custody.keys is None else "serving"
 
     def _peer(self, link: Link) -> operator_pb2.PeerStatus:
         ago = -1 if link.last_contact is None else int(time.monotonic() - link.last_contact)
