@@ -115,9 +115,12 @@ def test_entries_of_another_ceremony_do_not_count() -> None:
 
 @settings(max_examples=20)
 @given(st.randoms(use_true_random=False))
-def test_the_order_of_authors_does_not_matter(chance: random.Random) -> None:
+def test_the_order_in_which_entries_are_handed_in_does_not_matter(chance: random.Random) -> None:
     script = Script(4, 3).all_dealt()
     script.close(1)
+    script.close(1, (1, 2, 3))
+    script.close(2, (1, 2, 4))
+    script.close(2)
     complaint = script.complain(3, 2)
     script.confirm(1, vote=script.vote(complaints=[complaint]))
     entries = script.entries()
@@ -127,6 +130,7 @@ def test_the_order_of_authors_does_not_matter(chance: random.Random) -> None:
     assert shuffled.phase == straight.phase
     assert shuffled.current.votes == straight.current.votes
     assert shuffled.current.complaints == straight.current.complaints
+    assert shuffled.current.closes == straight.current.closes
 
 
 def test_checks_may_be_kept_from_call_to_call() -> None:
