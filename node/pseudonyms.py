@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-#: Seconds a custodian may take for a whole batch, and after which another is asked.
-TIMEOUT = 20.0
-PATIENCE = 2.0
+#: Seconds a custodian may take for a batch, and after which another is asked: for one element, and more for each.
+TIMEOUT, TIMEOUT_EACH = 5.0, 0.03
+PATIENCE, PATIENCE_EACH = 0.5, 0.003
 
 
 class Pseudonyms:
@@ -77,12 +77,15 @@ class Pseudonyms:
         index = await self._committer.append([batch.entry(int(time.time()))])
         request = peer_pb2.EvaluateRequest(tail=tail(self._log, index), index=index, elements=batch.elements)
 
+        timeout = TIMEOUT + TIMEOUT_EACH * len(borrowers)
+
         async def ask(member: str) -> bool:
-            response = await self._custodians.evaluate(member, request, TIMEOUT)
+            response = await self._custodians.evaluate(member, request, timeout)
             good: bool = await self._off_loop(batch.accept, self._manifest.custodian_index(member), response)
             return good
 
-        failures = await ask_quorum(self._custodians.order(), threshold, ask, PATIENCE)
+        patience = PATIENCE + PATIENCE_EACH * len(borrowers)
+        failures = await ask_quorum(self._custodians.order(), threshold, ask, patience)
         for member, error in failures.items():
             log.warning("custodian failed to evaluate", custodian=member, why=str(error))
         found: list[bytes] = await self._off_loop(batch.finish)
