@@ -1,4 +1,4 @@
-"""Bad feeds at a real node: every bad row is named with its line, field and reason; the good ones are taken, or none."""
+"""Bad feeds at a real node: every bad row is named with its line, field and reason; the good ones are taken."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import itertools
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -171,13 +173,24 @@ def test_a_feed_that_breaks_off_is_not_taken(consortium: Cluster) -> None:
 
     with pytest.raises(ValueError, match="in the middle"):
         list(consortium.lender(LENDER).report(batches()))
-    with pytest.raises(Unavailable):
-        responses = consortium.lender(LENDER).report(iter([[good(line=2)], [good(line=3)]]))
-        next(responses)
-        consortium.lender(LENDER).close()
-        next(responses)
-    consortium.forget_session(LENDER, "lender")
     assert log_size(consortium) == before
+
+
+def test_a_feed_whose_sender_goes_away_is_not_taken(consortium: Cluster) -> None:
+    before = log_size(consortium)
+    responses = consortium.lender(LENDER).report(one_and_then_nothing())
+    assert next(responses).phase == "reading"
+    consortium.forget_session(LENDER, "lender")
+    with pytest.raises(Unavailable):
+        next(responses)
+    assert log_size(consortium) == before
+
+
+def one_and_then_nothing() -> Iterator[list[lender_pb2.FeedRow]]:
+    """Batches of a sender that stays silent after two."""
+    yield [good(line=2)]
+    yield [good(line=3)]
+    time.sleep(2)
 
 
 def test_a_message_with_too_many_rows_ends_the_feed(consortium: Cluster) -> None:
@@ -228,21 +241,9 @@ def test_the_command_tells_lines_and_reasons_of_a_bad_file(consortium: Cluster, 
     ]
     path = tmp_path / "feed.csv"
     path.write_bytes((header + "".join(lines)).encode() + b"\xff\xfe,\n")
-    home = consortium.home_folder(LENDER)
-    command = [
-        sys.executable,
-        "-c",
-        "from client.cli import main; raise SystemExit(main())",
-        "--home",
-        str(home),
-        "--json",
-        "report",
-    ]
-    done = subprocess.run(
-        [*command, str(path)], env=consortium.environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
+    code, out, _ = report_command(consortium, path)
+    assert code == 0
+    summary = json.loads(out)
     told = [(one["line"], one["path"], one["reason"]) for one in summary["rejections"]]
     assert told == [
         (3, "outstanding", "BAD_NUMBER"),
@@ -257,12 +258,18 @@ def test_the_command_tells_lines_and_reasons_of_a_bad_file(consortium: Cluster, 
     assert (summary["read"], summary["accepted"], summary["published"]) == (10, 2, 2)
     missing = tmp_path / "missing.csv"
     missing.write_text(header.replace("currency,", ""))
-    done = subprocess.run(
-        [*command, str(missing)], env=consortium.environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 3
-    assert json.loads(done.stderr)["error"] == {
+    code, _, error = report_command(consortium, missing)
+    assert code == 3
+    assert json.loads(error)["error"] == {
         "reason": "MISSING_COLUMN",
         "message": "line 1: missing: currency",
         "path": "currency",
     }
+
+
+def report_command(cluster: Cluster, path: Path) -> tuple[int, str, str]:
+    """Exit code and output of `plimsoll --json report`."""
+    program = [sys.executable, "-c", "from client.cli import main; raise SystemExit(main())"]
+    command = [*program, "--home", str(cluster.home_folder(LENDER)), "--json", "report", str(path)]
+    done = subprocess.run(command, env=cluster.environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
