@@ -10,17 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
-from ledger.digits import BAND_DIGITS, MAX_CONTRIBUTORS, OVERDUE_BAND_DIGITS
+from ledger.digits import BAND_DIGITS, OVERDUE_BAND_DIGITS
 from ledger.errors import InvalidInput
 from ledger.loan import MAX_AMOUNT
 from ledger.strict import parse_decimal
 from ledger.toml import Table, quote_list
 
 MANY_MEMBERS = 6  # from here on one contributor more is asked for by default
+MOST_ASKED_FOR = 6  # the release rule's cost grows with the number of members to the power of this, less two
 
 _DAY = 86_400
 _RANGES: Mapping[str, tuple[int, int]] = {
-    "min_contributors": (2, MAX_CONTRIBUTORS),  # one alone would be its own figure
+    "min_contributors": (2, MOST_ASKED_FOR),  # one alone would be its own figure
     "differencing_days": (1, 3650),
     "queries_per_borrower": (1, 1000),
     "inquiries_per_day": (1, 10**9),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ledger.bands import Bands
 from ledger.errors import InvalidInput
-from ledger.policy import Policy, default_policy, override_policy, read_policy, render_policy
+from ledger.policy import MOST_ASKED_FOR, Policy, default_policy, override_policy, read_policy, render_policy
 from ledger.toml import read_toml
 
 
@@ -85,11 +85,23 @@ def test_no_edge_lies_beyond_what_an_amount_can_be():
     assert reason_and_path("bands = [0, 1, 2, 3, 4]") == ("OUT_OF_RANGE", "policy.bands[0]")
 
 
+def test_no_more_contributors_are_asked_for_than_the_release_rule_can_afford():
+    assert read(f"min_contributors = {MOST_ASKED_FOR}", members=20).min_contributors == MOST_ASKED_FOR
+    assert reason_and_path(f"min_contributors = {MOST_ASKED_FOR + 1}", members=20) == (
+        "OUT_OF_RANGE",
+        "policy.min_contributors",
+    )
+
+
 def test_an_unknown_key_is_refused():
     assert reason_and_path("min_contributor = 3") == ("UNKNOWN_KEY", "policy.min_contributor")
 
 
-@given(st.integers(2, 9), st.integers(0, 365), st.lists(st.integers(1, 10**9), min_size=5, max_size=5, unique=True))
+@given(
+    st.integers(2, MOST_ASKED_FOR),
+    st.integers(0, 365),
+    st.lists(st.integers(1, 10**9), min_size=5, max_size=5, unique=True),
+)
 def test_what_is_rendered_reads_back(contributors, grace, edges):
     policy = replace(default_policy(10), min_contributors=contributors, grace_days=grace, bands=tuple(sorted(edges)))
     assert read(render_policy(policy)) == policy
