@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+
 from ledger.errors import Exhausted, Unavailable
 from node.quorum import ask_quorum
 

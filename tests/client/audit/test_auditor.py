@@ -34,7 +34,8 @@ def flipped(raw: bytes, place: int = -1) -> bytes:
 
 
 def first_position(member: str) -> int:
-    return int(next(iter(consortium().logs[member].by_kind("position"))))
+    index, _ = next(iter(consortium().logs[member].entries_by_kind("position")))
+    return index
 
 
 # -- all is well
