@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ledger import group, merkle
 from ledger.cache import Cache
 from ledger.digits import MAX_CONTRIBUTORS
-from ledger.errors import Exhausted, PlimsollError, Refused, Unverified
+from ledger.errors import Exhausted, PlimsollError, Refused, Unavailable, Unverified
 from ledger.fields import FIELDS, PACKED, Field
 from ledger.group import Point
 from ledger.inquiry import Inquiry
@@ -75,20 +75,31 @@ class Examiner:
         self.verifier = RecordVerifier(manifest.consortium, keys, Cache(RECORDS_REMEMBERED))
         self.standings: Cache[tuple[str, int, bytes], Standing] = Cache(STANDINGS_REMEMBERED)
 
-    def examine(self, asked: Asked, keys: QueryKeys, logs: Mapping[str, Readable]) -> Findings:
+    def examine(
+        self, asked: Asked, keys: QueryKeys, logs: Mapping[str, Readable], at_once: int | None = None
+    ) -> Findings:
         """What the logs, each at least of the inquiry's size, say about it.
 
-        Raises Refused: BAD_LABEL, GAP, HEADS_WENT_BACK; Exhausted: QUOTA, TOO_MANY_INQUIRIES, TOO_MANY_CONTRIBUTORS;
-        Unverified: IDENTITY_SUM (protocol, 9).
+        at_once: how many earlier inquiries to replay in one call, all if None. What was replayed is remembered, so the
+        next call goes on from there. Raises Refused: BAD_LABEL, GAP, HEADS_WENT_BACK; Exhausted: QUOTA,
+        TOO_MANY_INQUIRIES, TOO_MANY_CONTRIBUTORS; Unverified: IDENTITY_SUM (protocol, 9); Unavailable: REPLAYING.
         """
-        return _Examination(self, asked, keys, logs).findings()
+        return _Examination(self, asked, keys, logs, at_once).findings()
 
 
 class _Examination:
     """One inquiry, examined."""
 
-    def __init__(self, examiner: Examiner, asked: Asked, keys: QueryKeys, logs: Mapping[str, Readable]) -> None:
+    def __init__(
+        self,
+        examiner: Examiner,
+        asked: Asked,
+        keys: QueryKeys,
+        logs: Mapping[str, Readable],
+        at_once: int | None,
+    ) -> None:
         self._examiner = examiner
+        self._at_once = at_once
         self._manifest = examiner.manifest
         self._asked = asked
         self._keys = keys
@@ -132,7 +143,9 @@ class _Examination:
                 break
             pending.append((index, entry))
             above = index
-        for index, entry in reversed(pending):
+        for place, (index, entry) in enumerate(reversed(pending)):
+            if place == self._at_once:
+                raise Unavailable("REPLAYING", "earlier inquiries about this borrower are being replayed: ask again")
             standing = self._after(standing, index, entry)
         self._check_covered(standing.sizes)
         return standing
@@ -142,10 +155,15 @@ class _Examination:
         try:
             earlier = Asked.read(self._asked.querier, index, entry)
         except PlimsollError:
-            return standing.voided()
+            return self._voided(standing, index, entry)
         if earlier.inquiry.manifest != self._manifest.id or len(earlier.inquiry.sizes) != len(self._manifest.members):
-            return standing.voided()
+            return self._voided(standing, index, entry)
         return self._advanced(standing, earlier, None)
+
+    def _voided(self, standing: Standing, index: int, entry: bytes) -> Standing:
+        after = standing.voided()
+        self._examiner.standings.put((self._asked.querier, index, merkle.leaf_hash(entry)), after)
+        return after
 
     def _advanced(self, standing: Standing, asked: Asked, selection: Selection | None) -> Standing:
         """After `asked`, whose selection is worked out where it is not given and matters."""
