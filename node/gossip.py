@@ -75,6 +75,8 @@ class Gossip:
         self._executor = executor
         self._interval = interval
         self._locks: dict[str, asyncio.Lock] = {}
+        #: Origins that are being caught up with: from one peer at a time, as several would send the same entries.
+        self._pulled: set[str] = set()
         #: By origin: why nothing more is taken of that log.
         self.problems: dict[str, str] = {}
         #: By origin: the largest size any peer told of.
@@ -220,8 +222,9 @@ class Gossip:
 
     async def _reconcile(self, peer: _Peer, origin: str) -> None:
         not_before, delay = peer.backoff.get(origin, (0.0, BACKOFF_FIRST))
-        if time.monotonic() < not_before:
+        if origin in self._pulled or time.monotonic() < not_before:
             return
+        self._pulled.add(origin)
         try:
             try:
                 await self._pull(peer, origin)
@@ -234,6 +237,8 @@ class Gossip:
             delay = min(delay * 2, BACKOFF_LAST)
             peer.backoff[origin] = (time.monotonic() + delay, delay)
             log.info("pull failed", peer=peer.link.member, origin=origin, why=str(error), retry_in=round(delay, 1))
+        finally:
+            self._pulled.discard(origin)
 
     async def _pull(self, peer: _Peer, origin: str) -> None:
         held = self._chain.log_by_origin(origin)
