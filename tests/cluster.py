@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from client.sdk import Session
 from ledger.caller import Role, server_name
 from ledger.certificate import certificate_pem, key_pem
 from ledger.errors import PlimsollError
+from ledger.founding import open_manifest
 from ledger.manifest import Manifest
 from node.home import Home, open_home
 from node.keyring import Keyring
@@ -67,15 +68,24 @@ class Cluster:
         currency: str = "CNY",
         policy: Mapping[str, int] | None = None,
         options: Sequence[str] = (),
+        behind: Collection[str] = (),
     ) -> Cluster:
-        """Homes in `folder`, a manifest signed by all; nothing runs yet. options: more of them for `found`."""
+        """Homes in `folder`, a manifest signed by all; nothing runs yet.
+
+        options: more of them for the command `found`. behind: members whose nodes listen elsewhere than the manifest
+        says, so that a test can stand in between; they have adopted the manifest already.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         cluster = cls(folder, [f"lender-{number}" for number in range(1, size + 1)])
         cluster._passphrase_file.write_text(PASSPHRASE)
-        ports = dict(zip(cluster.members, free_ports(size), strict=True))
+        ports = free_ports(2 * size)
         cluster._run(
-            ["--home", str(cluster.home_folder(member)), "init", "--member", member, "--address", f"127.0.0.1:{port}"]
-            for member, port in ports.items()
+            [
+                *("--home", str(cluster.home_folder(member)), "init", "--member", member),
+                *("--address", f"127.0.0.1:{ports[place]}"),
+                *(("--listen", f"127.0.0.1:{ports[size + place]}") if member in behind else ()),
+            ]
+            for place, member in enumerate(cluster.members)
         )
         cards = {member: str(folder / f"{member}.card") for member in cluster.members}
         cluster._run(["--home", str(cluster.home_folder(member)), "card", "-o", cards[member]] for member in cards)
@@ -88,6 +98,9 @@ class Cluster:
             for member in cluster.members
         )
         cluster._run([["found", "--merge", *signed.values(), "-o", str(cluster.manifest_file)]])
+        cluster._run(
+            ["--home", str(cluster.home_folder(member)), "adopt", str(cluster.manifest_file)] for member in behind
+        )
         for member in cluster.members:
             with (cluster.home_folder(member) / "config.toml").open("a") as config:
                 config.write('log_level = "debug"\ncache_mib = 64\n')
@@ -141,8 +154,8 @@ class Cluster:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """As the first member has adopted it."""
-        return self.home(self.members[0]).manifest()
+        """What all have signed."""
+        return open_manifest(self.manifest_file.read_bytes())
 
     # -- processes
 
@@ -298,8 +311,8 @@ class Cluster:
     # -- talking to them
 
     def address(self, member: str) -> str:
-        """host:port."""
-        return str(self.home(member).config.address)
+        """host:port, where the node listens."""
+        return str(self.home(member).config.listen)
 
     def endpoint(self, member: str, role: Role, server: str = "") -> Endpoint:
         """A member's own certificate of a role, towards its own node or another's."""
