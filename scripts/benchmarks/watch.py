@@ -102,15 +102,15 @@ class Watch:
         stub, folder = self._nodes[member]
         seen = self.sightings[member]
         written: list[tuple[str, int]] = []
-        quiet = 0.0
+        quiet: float | None = None
         while True:
             looked, found = time.perf_counter(), _written(folder)
             if found == written:
                 quiet = looked
             else:
-                if seen.seen:
+                if quiet is not None:
                     seen.seen.append((quiet, quiet, seen.size))
-                written = found
+                written, quiet = found, None
                 await self._ask(stub, origin, seen)
             await asyncio.sleep(_PAUSE)
 

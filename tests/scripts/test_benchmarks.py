@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from plimsoll.v1 import audit_pb2
 
 from ledger.entries import MAX_ENTRY, Kind, file_entry, parse_entry
 from ledger.memory_store import MemoryStore
@@ -18,7 +20,7 @@ from scripts.benchmarks.figure import Figure, Yardstick
 from scripts.benchmarks.heads import size_of
 from scripts.benchmarks.measure import Lap, alternate, paired, quantile, spread, time_lap, together
 from scripts.benchmarks.sodium import Calls
-from scripts.benchmarks.watch import Sightings, delay
+from scripts.benchmarks.watch import Sightings, Watch, delay
 
 
 def test_a_quantile_is_the_smallest_value_that_covers_the_share() -> None:
@@ -114,6 +116,46 @@ def test_what_was_not_seen_to_arrive_has_no_delay() -> None:
     assert delay(before, [before], 3) is None  # it never did
     assert before.size == 2
     assert Sightings().size == 0
+
+
+async def test_watched_nodes_are_asked_when_they_have_written(tmp_path: Path) -> None:
+    nodes = {name: FakeNode(tmp_path / name) for name in ("author", "fast", "slow")}
+    watch = Watch({name: (node, node.folder) for name, node in nodes.items()})
+    with watch.looking("log"):
+        await watch.wait_for(1)
+        await asyncio.sleep(0.3)  # nothing happens: nobody is asked for ever
+        asked = [node.asked for node in nodes.values()]
+        await asyncio.sleep(0.1)
+        assert [node.asked for node in nodes.values()] == asked
+        for name, pause in (("author", 0.02), ("fast", 0.05), ("slow", 0.0)):
+            await nodes[name].grow(2)
+            await asyncio.sleep(pause)
+        await watch.wait_for(2)
+    found = watch.delay("author", 2)
+    assert found is not None
+    true = nodes["slow"].grown - nodes["author"].grown
+    assert found.longest - found.uncertain <= true <= found.longest < 10
+
+
+class FakeNode:
+    """A log of one entry, and then as long as it is told, some time after it was written."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.size, self.asked, self.grown = 1, 0, 0.0
+        self._wal = folder / "000003.log"
+        self._wal.write_bytes(b"1")
+
+    async def grow(self, size: int) -> None:
+        self._wal.write_bytes(b"11")
+        await asyncio.sleep(0.005)
+        self.size, self.grown = size, time.perf_counter()
+
+    async def LatestHeads(self, request: audit_pb2.LatestHeadsRequest) -> audit_pb2.LatestHeadsResponse:  # noqa: N802
+        self.asked += 1
+        await asyncio.sleep(0.001)
+        return audit_pb2.LatestHeadsResponse(heads=[f"log\n{self.size}\nroot\n".encode()])
 
 
 def test_synthetic_entries_are_sound_positions_each_under_a_label_of_its_own() -> None:
