@@ -31,10 +31,11 @@ from ledger.ceremony import (
 )
 from ledger.chain import Chain
 from ledger.custodian import Custodian
-from ledger.errors import PlimsollError, Unready
+from ledger.errors import PlimsollError, Unready, Unverified
 from ledger.findings import Examiner
 from ledger.keys import PublicKeys
 from ledger.manifest import Manifest
+from ledger.receipt import Receipt
 from ledger.replica_gap import LacksEntries
 from node.arrivals import Arrivals
 from node.committer import Committer
@@ -129,9 +130,15 @@ class Custody:
         if request.HasField("tail"):
             await self._join(caller, request.tail)
         self._gossip.check_one_history(caller)
-        return await self._with_entries(
-            caller, lambda: custodian.answer(caller, request, int(time.time()), self._held_before)
-        )
+        try:
+            return await self._with_entries(
+                caller, lambda: custodian.answer(caller, request, int(time.time()), self._held_before)
+            )
+        except Unverified as error:
+            if error.reason == "FORK":  # shown by the receipt's head alone: it counts from now on
+                receipt = Receipt.parse(request.receipt)
+                await self._gossip.look_at(receipt.claimed_head, receipt.head_note)
+            raise
 
     async def _join(self, caller: str, tail: peer_pb2.Block) -> None:
         """The tail of the caller's log goes into the replica, durable, before anything is answered."""

@@ -48,7 +48,7 @@ class _Peer:
 
     link: Link
     sizes: dict[str, int] = field(default_factory=dict)
-    dirty: set[str] = field(default_factory=set)
+    dirty: dict[str, None] = field(default_factory=dict)  # origins, in the order in which they came up
     pushed: float = 0.0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     backoff: dict[str, tuple[float, float]] = field(default_factory=dict)  # origin: (not before, last delay)
@@ -93,7 +93,7 @@ class Gossip:
         """This node's own log, or one that must be passed on, has new entries."""
         for peer in self._peers.values():
             if self._author(origin) != peer.link.member:
-                peer.dirty.add(origin)
+                peer.dirty[origin] = None
                 peer.wake.set()
 
     def holds(self, member: str, origin: str, size: int) -> None:
@@ -108,6 +108,11 @@ class Gossip:
         problem = self.problems.get(self._chain.log(member).origin)
         if problem is not None:
             raise Unverified("FORK", problem)
+
+    async def look_at(self, head: Head, note: bytes) -> None:
+        """Notes a fork where its author has signed this head, and it is of another history than the one held."""
+        with suppress(PlimsollError):
+            await self.take(peer_pb2.Block(origin=head.origin, start=head.size, head=note))
 
     async def take(self, block: peer_pb2.Block) -> int:
         """Verifies and stores a block; the replica's size then. Durable when it returns.
@@ -148,20 +153,23 @@ class Gossip:
 
     async def _push_loop(self, peer: _Peer) -> None:
         delay = BACKOFF_FIRST
-        peer.dirty.add(self._own)
+        peer.dirty[self._own] = None
         while True:
             if not peer.dirty:
                 peer.wake.clear()
                 await peer.wake.wait()
             await asyncio.sleep(max(COALESCE, peer.pushed + GAP - time.monotonic()))
-            origin = peer.dirty.pop()
+            origin = next(iter(peer.dirty))  # the one that has waited longest
+            del peer.dirty[origin]
             peer.pushed = time.monotonic()
             try:
                 await self._push(peer, origin)
                 delay = BACKOFF_FIRST
             except Exception as error:  # noqa: BLE001 -- see _note
                 _note("push failed", peer, error)
-                peer.dirty.add(origin)
+                if not isinstance(error, Unavailable):
+                    continue  # it refuses this log, and must not hold up the others; it is compared again soon
+                peer.dirty[origin] = None
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
                 delay = min(delay * 2, self._interval * 2)
 
@@ -199,7 +207,7 @@ class Gossip:
             if size > held.size:
                 await self._reconcile(peer, held.origin)
             elif size < held.size and held.member != peer.link.member:
-                peer.dirty.add(held.origin)
+                peer.dirty[held.origin] = None
                 peer.wake.set()
             if held.size < size:
                 continue

@@ -165,3 +165,22 @@ async def test_stalled_calls_of_one_member_do_not_shut_out_the_others():
     await asyncio.gather(*stalled, return_exceptions=True)
     async with guarded(gate, Context("lender-2")):
         pass
+
+
+class SeesFork:
+    """A custodian that was shown a receipt of another history."""
+
+    def answer(self, *asked):
+        raise Unverified("FORK", "the receipt's head is not of the log that this custodian holds", "receipt")
+
+
+async def test_a_receipt_of_another_history_convicts_its_author(custody_over):
+    custody = custody_over(history(1, 2, 3))
+    custody._custodian = cast(Custodian, SeesFork())
+    receipt = history(2, 2, 3).log("lender-3").receipt(4).encode()
+    with pytest.raises(Unverified):
+        await custody.decrypt("lender-3", peer_pb2.DecryptRequest(receipt=receipt))
+    with pytest.raises(Unverified) as caught:
+        custody._gossip.check_one_history("lender-3")
+    assert caught.value.reason == "FORK"
+    custody._gossip.check_one_history("lender-2")

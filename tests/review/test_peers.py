@@ -176,3 +176,34 @@ async def test_a_head_that_nobody_signed_is_not_believed(threads):
         with pytest.raises(PlimsollError):
             await gossip._compare(one)
     assert max(gossip.known_sizes.values(), default=0) == 0
+
+
+async def test_a_log_that_a_peer_refuses_holds_up_no_other(threads):
+    """A forked log, for instance, is refused for ever; this node's own must reach the peer all the same."""
+    held, pushed = chain(), []
+    held.own(signer(1)).append([entry(1)])
+    held.own(signer(3)).append([entry(3)])
+    done = asyncio.Event()
+
+    async def push(request, context):
+        block = peer_pb2.PushRequest.FromString(request).block
+        pushed.append(block.origin)
+        if pushed.count(origin("lender-1")) == 3:
+            done.set()
+        if block.origin == origin("lender-3"):
+            await context.abort(grpc.StatusCode.DATA_LOSS, "FORK")
+        return peer_pb2.PushResponse(size=block.start + len(block.entries)).SerializeToString()
+
+    async with peer("lender-2", Push=push) as link:
+        gossip = gossip_over(held, [link], threads)
+        (one,) = gossip._peers.values()
+        pushing = asyncio.create_task(gossip._push_loop(one))
+        gossip.grown(origin("lender-3"))
+        for number in range(2, 4):
+            gossip.grown(origin("lender-3"))
+            await asyncio.sleep(0.3)
+            held.own(signer(1)).append([entry(number)])
+            gossip.grown(origin("lender-1"))
+        await asyncio.wait_for(done.wait(), 5.0)
+        pushing.cancel()
+        await asyncio.gather(pushing, return_exceptions=True)
