@@ -65,8 +65,16 @@ def _text(value: Any) -> None:
     require(isinstance(value, str), "T1", "not a text")
 
 
-def _number(value: Any) -> None:
-    require(isinstance(value, int) and not isinstance(value, bool), "T1", "not a number")
+def _number(value: Any, limit: int = 1 << 63) -> None:
+    require(isinstance(value, int) and not isinstance(value, bool) and value < limit, "T1", "not such a number")
+
+
+def _count(value: Any) -> None:
+    _number(value, 256)
+
+
+def _short(value: Any) -> None:
+    _number(value, 1 << 32)
 
 
 def _bytes(value: Any, *sizes: int) -> None:
@@ -88,28 +96,27 @@ def _object(value: Any, **kinds: Callable[[Any], None]) -> None:
 
 def _opening(value: Any) -> None:
     if value is not None:
-        _number(value)
-        require(value < VALUES, "T1", "beyond any sum")
+        _number(value, VALUES)
 
 
 def _shape(document: dict[str, Any]) -> None:
     for key in ("consortium", "manifest"):
         _hash32(document[key])
-    for key in ("epoch", "contributors"):
-        _number(document[key])
+    _short(document["epoch"])
+    _count(document["contributors"])
     for key in ("querier", "withheld"):
         _text(document[key])
-    _object(document["inquiry"], index=_number, entry=_text, receipt=_text)
+    _object(document["inquiry"], index=_number, entry=_base64, receipt=_text)
     _list(document["heads"], lambda h: _object(h, member=_text, size=_number, root=_hash32))
     _bytes(document["nonce_sum"], 0, 32)
     _points(document["body_sums"])
-    _list(document["partials"], lambda p: _object(p, custodian=_number, points=_points, proof=_proof))
+    _list(document["partials"], lambda p: _object(p, custodian=_count, points=_points, proof=_proof))
     require(isinstance(document["result"], dict), "T1", "result")
     for value in document["result"].values():
         _opening(value)
     if document["form"] == "full":
         _hash32(document["query_key"])
-        _list(document["records"], lambda r: _object(r, member=_text, number=_number, index=_number, entry=_text))
+        _list(document["records"], lambda r: _object(r, member=_text, number=_short, index=_number, entry=_base64))
         _list(document["excluded"], lambda e: _object(e, member=_text, reason=_text, index=_number))
 
 
@@ -119,6 +126,11 @@ def _hash32(value: Any) -> None:
 
 def _proof(value: Any) -> None:
     _bytes(value, 64)
+
+
+def _base64(value: Any) -> None:
+    _text(value)
+    note.strict_base64(value)
 
 
 def _points(value: Any) -> None:
@@ -134,7 +146,10 @@ class Verified:
 
 def verify(raw: bytes, world: World, keys: Keys) -> Verified:
     """Refuses with the name of the first check that fails."""
-    document = parse(raw)
+    try:
+        document = parse(raw)
+    except Refused as refused:
+        raise Refused("T1", str(refused)) from refused
     claim = _Claim(document, world, keys)
     claim.run("T1", claim.parties)
     claim.run("T2", claim.inquiry)
@@ -241,7 +256,6 @@ class _Claim:
             empty = not (document["body_sums"] or document["partials"] or document["result"])
             require(empty and document["contributors"] == 0, "something of nothing")
             return
-        require(len(document["body_sums"]) == len(self.released), "body_sums")
         indices = [p["custodian"] for p in document["partials"]]
         require(sorted(set(indices)) == indices and set(indices) <= set(self.keys.shares), "custodians")
         require(len(indices) >= self.consortium.threshold, "too few")
@@ -263,6 +277,7 @@ class _Claim:
     def result(self) -> None:
         result = self.document["result"]
         require(set(result) == {FIELDS[f] for f in self.released}, "fields")
+        require(len(self.document["body_sums"]) == len(self.released), "body_sums")
         for field, raw, mask in zip(self.released, self.document["body_sums"], self.masks, strict=True):
             value, body = result[FIELDS[field]], point(bytes.fromhex(raw))
             if value is not None:
