@@ -16,7 +16,7 @@ from ledger.address import parse_address
 from ledger.caller import ROLES, check_role
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.founding import SignedManifest, merge_signed, read_signed_manifest
-from node import config, credentials, files, founding
+from node import config, credentials, files, founding, hardening
 from node.authority import LEAF_DAYS
 from node.home import Home, open_home
 
@@ -226,6 +226,7 @@ def _adopt(options: argparse.Namespace) -> Answer:
 
 
 def _run(options: argparse.Namespace) -> None:
+    hardening.leave_no_core()
     home = open_home(_folder(options))
     passphrase = _passphrase(options, home)
     if options.manifest is not None:

@@ -25,6 +25,15 @@ def configure(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    logging.basicConfig(handlers=[_Libraries(logging.WARNING)], force=True)
+
+
+class _Libraries(logging.Handler):
+    """What asyncio, gRPC and others have to say goes the same way, masks included: they quote what failed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """logging's hook."""
+        structlog.get_logger().warning(record.getMessage(), library=record.name, exc_info=record.exc_info)
 
 
 def _masked(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

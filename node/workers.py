@@ -16,6 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import connection
 from typing import TypeVar
 
+from node.hardening import leave_no_core
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -63,6 +65,7 @@ class Workers:
 def begin() -> None:
     """What every worker process does first. Ctrl-C reaches the whole process group; the node decides when workers end,
     and if it is killed they end too: one that waits for work would wait for ever."""
+    leave_no_core()  # what is to be encrypted comes here in the clear
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
