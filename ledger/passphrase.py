@@ -77,4 +77,7 @@ def _stretch(passphrase: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
         raise InvalidInput("BAD_PASSPHRASE", "the passphrase is not Unicode text", "passphrase") from None
     if not secret:
         raise InvalidInput("BAD_PASSPHRASE", "the passphrase is empty", "passphrase")
-    return Scrypt(salt=salt, length=KEY_SIZE, n=1 << log_n, r=r, p=p).derive(secret)
+    try:
+        return Scrypt(salt=salt, length=KEY_SIZE, n=1 << log_n, r=r, p=p).derive(secret)
+    except (ValueError, MemoryError):  # OpenSSL has bounds of its own, and says the one or the other
+        raise InvalidInput("BAD_SEALED_FILE", "scrypt does not work with these parameters here") from None

@@ -97,6 +97,8 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
+    if not all(map(str.isprintable, found)):
+        raise ValueError("keys are words, and errors quote them")
     return found
 
 

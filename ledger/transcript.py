@@ -7,6 +7,7 @@ The *full* form holds the query key: whoever has it checks everything, and can f
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ REDACTED = "redacted"
 MAX_BYTES = 16 << 20
 _MAX_EPOCH = (1 << 32) - 1
 _MAX_SUM = (1 << 48) - 1
+_CODE = re.compile(r"[A-Z_]{0,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ class Transcript:
         inquiry = document.inner("inquiry")
         nonce_sum = document.hex("nonce_sum", 0, SIZE)
         withheld = document.text("withheld")
+        if _CODE.fullmatch(withheld) is None:
+            raise InvalidInput("BAD_TRANSCRIPT", "must be a code, or empty", "withheld")
         transcript = cls(
             consortium=document.hex("consortium", 32),
             manifest=document.hex("manifest", 32),
