@@ -19,7 +19,7 @@ from ledger.block import blocks_from
 from ledger.ceremony import CeremonyContext, read_entry, replay
 from ledger.ceremony.entry import CeremonyEntry
 from ledger.chain import Chain, Log, OwnLog, Replica
-from ledger.checkpoint import Head
+from ledger.checkpoint import Head, sign_head
 from ledger.elgamal import Ciphertext
 from ledger.entries import Kind
 from ledger.evaluation import Evaluation, batch_digest
@@ -28,6 +28,7 @@ from ledger.inquiry import Inquiry, heads_digest
 from ledger.keys import PublicKeys
 from ledger.labels import BorrowerKeys, Numbered, QueryKeys
 from ledger.memory_store import MemoryStore
+from ledger.merkle import leaf_hash
 from ledger.note import Signer
 from ledger.position_entry import PositionEntry
 from ledger.pseudonym import Batch
@@ -91,6 +92,18 @@ class Impostor:
     def append(self, *entries: bytes) -> int:
         """Index of the first; nobody knows of them yet."""
         return OwnLog(self.log, self.signer).append(entries)
+
+    def force(self, *entries: bytes) -> int:
+        """Appends and delivers what its own node would refuse: unsound entries, labels that are taken."""
+        start = self.log.size
+        with self.log.lock:
+            state = self.log.state_for_writing()
+            tree = state.tree.extended([leaf_hash(entry) for entry in entries])
+        head = sign_head(Head(self.origin, tree.size, tree.root()), self.signer)
+        block = peer_pb2.Block(origin=self.origin, start=start, entries=entries, head=head.note.encode())
+        Replica(self.log).apply(block)
+        self.deliver()
+        return start
 
     def block(self, start: int) -> peer_pb2.Block:
         """Its log from `start` on."""
@@ -225,8 +238,9 @@ class Impostor:
     def request(
         self, keys: QueryKeys, inquiry: Inquiry, heads: Sequence[Head] | None = None
     ) -> peer_pb2.DecryptRequest:
-        """Logs the inquiry and makes the request about it, which nobody has seen yet."""
+        """Logs the inquiry, behind what everybody then holds, and makes the request about it."""
         used = self.heads() if heads is None else heads
+        self.deliver()
         index = self.append(inquiry.encode())
         return self.request_for(keys, index, used)
 
