@@ -8,7 +8,6 @@ from ledger.bands import Bands
 from ledger.checkpoint import Head
 from ledger.decryption import PartialDecryption
 from ledger.findings import Asked, Findings
-from ledger.group import Point
 from ledger.inquiry_history import InquiryCount
 from ledger.manifest import Manifest
 from ledger.plausibility import Sums
@@ -19,8 +18,8 @@ class Answer:
     """What t custodians opened for one inquiry.
 
     entry, receipt: of the inquiry, as logged. query_key: 32 bytes, secret. heads: in the manifest's order of members.
-    bodies: SC_f by field number, () where nobody contributes; so are partials and, None, sums. partials: ascending by
-    custodian. implausible: codes of the checks of `ledger.plausibility` that fail.
+    partials: ascending by custodian, () where nobody contributes; sums: None then. implausible: codes of the checks of
+    `ledger.plausibility` that fail.
     """
 
     manifest: Manifest
@@ -32,7 +31,6 @@ class Answer:
     query_key: bytes = field(repr=False)
     heads: tuple[Head, ...]
     findings: Findings = field(repr=False)
-    bodies: tuple[Point, ...] = field(repr=False)
     partials: tuple[PartialDecryption, ...] = field(repr=False)
     sums: Sums | None = field(repr=False)
     implausible: tuple[str, ...]

@@ -22,7 +22,6 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 from ledger import decryption, merkle
 from ledger.cache import Cache
 from ledger.checkpoint import Head
-from ledger.decryption import Session
 from ledger.errors import Exhausted, PlimsollError, Refused, Unverified
 from ledger.evaluation import Evaluator
 from ledger.findings import Examiner, Findings
@@ -174,8 +173,7 @@ class Custodian:
             response.excluded.add(member=exclusion.member, reason=exclusion.reason, index=exclusion.index)
         if findings.nonce_sum is None:
             return response
-        asked = question.asked
-        session = Session(self._manifest.consortium, self._shares.epoch, asked.leaf, findings.nonce_sum)
+        session = findings.session(self._manifest.consortium, self._shares.epoch, question.asked.leaf)
         shares, fields, randomness = self._shares, findings.released, self._rng(32)
         partial = decryption.decrypt(session, shares.index, shares.fields, fields, randomness, self._public)
         response.nonce_sum = findings.nonce_sum

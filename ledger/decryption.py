@@ -7,7 +7,7 @@ with weights that hash the whole context, which names the inquiry, so that no an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger import group, schnorr, shamir
 from ledger.errors import InvalidInput
@@ -39,12 +39,16 @@ class Session:
     """What a partial decryption is bound to.
 
     consortium: its id. epoch: of the keys. inquiry: leaf hash of the Inquiry entry. nonce_sum: SR, not the identity.
+    contributors: how many records were summed. body_sums: SC_f by field number, of the released fields at least: with
+    them t custodians attest the sums, also to who may not see the records.
     """
 
     consortium: bytes
     epoch: int
     inquiry: bytes
     nonce_sum: Point
+    contributors: int
+    body_sums: Mapping[int, Point] = field(hash=False)
 
 
 def decrypt(
@@ -112,27 +116,27 @@ def remove_mask(bodies: Sequence[Point], masks: Mapping[int, Point]) -> dict[int
     return {f: group.sub(bodies[f], mask) for f, mask in masks.items()}
 
 
-def _point(partial: PartialDecryption, field: int) -> Point:
-    if field not in partial.fields:
+def _point(partial: PartialDecryption, f: int) -> Point:
+    if f not in partial.fields:
         where = f"custodian {partial.custodian_index}"
-        raise InvalidInput("MISSING_FIELD", f"{where} did not answer for field {Field(field).label}", "fields")
-    return partial.points[partial.fields.index(field)]
+        raise InvalidInput("MISSING_FIELD", f"{where} did not answer for field {Field(f).label}", "fields")
+    return partial.points[partial.fields.index(f)]
 
 
 def _check_fields(fields: Sequence[int]) -> tuple[int, ...]:
-    known = {int(field) for field in Field}
+    known = {int(f) for f in Field}
     if not fields or len(set(fields)) != len(fields) or not known.issuperset(fields):
         raise InvalidInput("BAD_FIELDS", "fields must be known and distinct, and there must be one", "fields")
-    return tuple(sorted(int(field) for field in fields))
+    return tuple(sorted(int(f) for f in fields))
 
 
 def _context(
     session: Session, index: int, fields: Sequence[int], publics: Sequence[Point], points: Sequence[Point]
 ) -> bytes:
     per_field: list[Part] = []
-    for row in zip(fields, publics, points, strict=True):
-        per_field.extend(row)
-    fixed = (session.consortium, session.epoch, index, session.inquiry, session.nonce_sum)
+    for f, public, point in zip(fields, publics, points, strict=True):
+        per_field.extend((f, public, session.body_sums[f], point))
+    fixed = (session.consortium, session.epoch, index, session.inquiry, session.nonce_sum, session.contributors)
     return wide_digest(DOMAIN, *fixed, len(fields), *per_field)
 
 

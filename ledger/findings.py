@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ledger import group, merkle
+from ledger import elgamal, group, merkle
 from ledger.cache import Cache
+from ledger.decryption import Session
 from ledger.digits import MAX_CONTRIBUTORS
 from ledger.errors import Exhausted, PlimsollError, Refused, Unavailable, Unverified
 from ledger.fields import FIELDS, PACKED, Field
@@ -48,13 +49,14 @@ class Asked:
 class Findings:
     """number: of the inquiry for this querier and borrower. withheld: "" or why the amounts are (protocol, 10).
 
-    nonce_sum: SR, None where nobody contributes.
+    nonce_sum: SR, None where nobody contributes. body_sums: SC_f by field number, () likewise.
     """
 
     number: int
     selection: Selection
     withheld: str
     nonce_sum: Point | None
+    body_sums: tuple[Point, ...]
 
     @property
     def released(self) -> tuple[Field, ...]:
@@ -62,6 +64,12 @@ class Findings:
         if self.nonce_sum is None:
             return ()
         return PACKED if self.withheld else FIELDS
+
+    def session(self, consortium: bytes, epoch: int, inquiry: bytes) -> Session:
+        """What partial decryptions of these sums are bound to. inquiry: the leaf hash. Some lender must contribute."""
+        assert self.nonce_sum is not None
+        contributors = len(self.selection.contributions)
+        return Session(consortium, epoch, inquiry, self.nonce_sum, contributors, dict(enumerate(self.body_sums)))
 
 
 class Examiner:
@@ -116,7 +124,7 @@ class _Examination:
             raise Exhausted("QUOTA", f"more than {per_day} inquiries about this borrower within a day")
         if len(selection.contributions) > MAX_CONTRIBUTORS:
             raise Exhausted("TOO_MANY_CONTRIBUTORS", f"at most {MAX_CONTRIBUTORS} lenders can be added up")
-        return Findings(number, selection, standing.withheld, _nonce_sum(selection))
+        return Findings(number, selection, standing.withheld, *_sums(selection))
 
     def _number(self) -> int:
         """Which of the querier's inquiries about this borrower it is."""
@@ -195,11 +203,11 @@ class _Examination:
         return sum(1 << place for place, member in enumerate(self._manifest.members) if member.name in contributors)
 
 
-def _nonce_sum(selection: Selection) -> Point | None:
+def _sums(selection: Selection) -> tuple[Point | None, tuple[Point, ...]]:
     if not selection.contributions:
-        return None
-    total = group.sum_points(contribution.ciphertext.nonce_point for contribution in selection.contributions)
-    if total == group.IDENTITY:
+        return None, ()
+    nonce_sum, body_sums = elgamal.sum_ciphertexts(one.ciphertext for one in selection.contributions)
+    if nonce_sum == group.IDENTITY:
         # Only authors that share their nonces can bring this about; it would make the sums readable to everybody.
         raise Unverified("IDENTITY_SUM", "the contributing records cancel each other's nonces out")
-    return total
+    return nonce_sum, body_sums

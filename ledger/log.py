@@ -78,6 +78,12 @@ class Log:
         return self.state.heads.held
 
     @property
+    def covered(self) -> int:
+        """How many entries `head` covers: those, and no others, can be passed on."""
+        head = self.head
+        return 0 if head is None else head.head.size
+
+    @property
     def last_position(self) -> Mark | None:
         """The last Position: its index and its author's time."""
         return self.state.last_position

@@ -20,11 +20,11 @@ from types import MappingProxyType
 
 from plimsoll.v1 import peer_pb2
 
-from ledger import decryption, elgamal, merkle
+from ledger import decryption, merkle
 from ledger.answer import Answer
 from ledger.bands import Bands
 from ledger.checkpoint import Head
-from ledger.decryption import PartialDecryption, Session
+from ledger.decryption import PartialDecryption
 from ledger.dlog import Table
 from ledger.errors import Exhausted, PlimsollError, Unready, Unverified
 from ledger.findings import Asked, Examiner, Findings
@@ -65,7 +65,6 @@ class Query:
         self._asked: Asked | None = None
         self._receipt = b""
         self._findings: Findings | None = None
-        self._bodies: tuple[bytes, ...] = ()
         self._inquiries: tuple[InquiryCount, ...] = ()
         self._partials: dict[int, PartialDecryption | None] = {}
         self._failed: dict[int, str] = {}
@@ -112,9 +111,6 @@ class Query:
         """
         if self._findings is None:
             findings = self._asking.examiner.examine(self._known(), self._keys, self._asking.logs)
-            if findings.nonce_sum is not None:
-                ciphertexts = [contribution.ciphertext for contribution in findings.selection.contributions]
-                _, self._bodies = elgamal.sum_ciphertexts(ciphertexts)
             self._inquiries = count_inquiries(self._keys, self._trees(), self._inquiry.time)
             self._findings = findings
         return self._findings
@@ -153,7 +149,8 @@ class Query:
                 raise Unverified("NOTHING_TO_DECRYPT", "there is nothing that could have been decrypted")
             return None
         partial = PartialDecryption(index, findings.released, tuple(response.points), response.proof)
-        decryption.verify(self._session(findings), partial, self._asking.keys.custodian(index).fields)
+        session = findings.session(self._asking.manifest.consortium, self._asking.keys.epoch, self._known().leaf)
+        decryption.verify(session, partial, self._asking.keys.custodian(index).fields)
         return partial
 
     def finish(self, table: Table, carry_on: CarryOn | None = None) -> Answer:
@@ -172,7 +169,7 @@ class Query:
         sums: Sums | None = None
         implausible: tuple[str, ...] = ()
         if partials:
-            points = decryption.remove_mask(self._bodies, decryption.combine(partials, findings.released))
+            points = decryption.remove_mask(findings.body_sums, decryption.combine(partials, findings.released))
             contributors = len(findings.selection.contributions)
             sums = open_sums(points, contributors, table, policy.amount_bits, bands, carry_on)
             implausible = contradictions(sums, contributors, bands)
@@ -186,7 +183,6 @@ class Query:
             query_key=self._keys.query_key,
             heads=self._heads,
             findings=findings,
-            bodies=self._bodies,
             partials=partials,
             sums=sums,
             implausible=implausible,
@@ -199,11 +195,6 @@ class Query:
         names = [member.name for member in self._asking.manifest.members]
         sizes = {name: head.size for name, head in zip(names, self._heads, strict=True)} | {own.querier: own.index + 1}
         return [Tree(name, logs[name], sizes[name]) for name in names]
-
-    def _session(self, findings: Findings) -> Session:
-        assert findings.nonce_sum is not None
-        manifest, epoch = self._asking.manifest, self._asking.keys.epoch
-        return Session(manifest.consortium, epoch, self._known().leaf, findings.nonce_sum)
 
     def _known(self) -> Asked:
         if self._asked is None:

@@ -111,7 +111,7 @@ class Transcript:
             contributors=answer.contributors,
             withheld=findings.withheld,
             nonce_sum=findings.nonce_sum or b"",
-            body_sums=tuple(answer.bodies[f] for f in findings.released),
+            body_sums=tuple(findings.body_sums[f] for f in findings.released),
             partials=answer.partials,
             result={f: plaintexts[f] for f in findings.released},
             secret=secret,

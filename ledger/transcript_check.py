@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ledger import decryption, elgamal, group, merkle
+from ledger import decryption, group, merkle
 from ledger.checkpoint import Head
 from ledger.decryption import Session
 from ledger.errors import PlimsollError, Unverified
@@ -160,7 +160,16 @@ class _Verification:
         _require(len(indices) >= needed, f"{needed} custodians are needed", "partials")
         _require(sorted(set(indices)) == indices, "custodians must ascend, each once", "partials")
         group.decode_point(transcript.nonce_sum, "nonce_sum")
-        session = Session(transcript.consortium, transcript.epoch, self._leaf, transcript.nonce_sum)
+        _require(len(transcript.body_sums) == len(transcript.fields), "one per released field", "body_sums")
+        bodies = {int(f): body for f, body in zip(transcript.fields, transcript.body_sums, strict=True)}
+        session = Session(
+            transcript.consortium,
+            transcript.epoch,
+            self._leaf,
+            transcript.nonce_sum,
+            transcript.contributors,
+            bodies,
+        )
         for place, partial in enumerate(transcript.partials):
             try:
                 decryption.verify(session, partial, self._keys.custodian(partial.custodian_index).fields)
@@ -172,7 +181,6 @@ class _Verification:
         _require(set(transcript.result) == set(transcript.fields), "not the released fields", "result")
         if not transcript.fields:
             return
-        _require(len(transcript.body_sums) == len(transcript.fields), "one per released field", "body_sums")
         masks = decryption.combine(transcript.partials, transcript.fields)
         for f, body in zip(transcript.fields, transcript.body_sums, strict=True):
             point = group.sub(group.decode_point(body, "body_sums", allow_identity=True), masks[f])
@@ -221,12 +229,14 @@ class _FullSteps:
 
     def _check_sums(self) -> None:
         transcript, findings = self._transcript, self._findings
-        ciphertexts = [contribution.ciphertext for contribution in findings.selection.contributions]
-        nonce_sum, bodies = elgamal.sum_ciphertexts(ciphertexts) if ciphertexts else (b"", ())
-        released = tuple(bodies[f] for f in transcript.fields) if bodies else ()
-        _require(transcript.nonce_sum == nonce_sum, "not the sum of the records' nonces", "nonce_sum")
+        released = tuple(findings.body_sums[f] for f in transcript.fields) if findings.body_sums else ()
+        _require(transcript.nonce_sum == (findings.nonce_sum or b""), "not the sum of the records' nonces", "nonce_sum")
         _require(transcript.body_sums == released, "not the sums of the records' bodies", "body_sums")
-        _require(transcript.contributors == len(ciphertexts), "not the number of records", "contributors")
+        _require(
+            transcript.contributors == len(findings.selection.contributions),
+            "not the number of records",
+            "contributors",
+        )
 
     def _check_withheld(self) -> None:
         _require(self._transcript.withheld == self._findings.withheld, "not the release rule's verdict", "withheld")

@@ -17,12 +17,14 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 from ledger import decryption, merkle
 from ledger.checkpoint import Head
 from ledger.custodian import Custodian
-from ledger.decryption import PartialDecryption, Session
+from ledger.decryption import PartialDecryption
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready, Unverified
 from ledger.fields import FIELDS, PACKED
-from ledger.findings import Examiner
+from ledger.findings import Asked, Examiner
 from ledger.inquiry import DAY, Inquiry, heads_digest
+from ledger.labels import QueryKeys
 from ledger.merkle import EMPTY_ROOT
+from ledger.receipt import Receipt
 from ledger.replica_gap import LacksEntries
 from tests.ledger.consortium import CONSENT, POLICY, Behind, Consortium, MemoryLog, found, loan
 from tests.ledger.mutations import edited
@@ -115,7 +117,10 @@ def test_the_answer_is_this_custodians_part_of_the_sum(consortium):
     request = good(consortium)
     answer = consortium.answer(2, ASKER, request)
     assert (answer.custodian, answer.epoch, answer.withheld, len(answer.excluded)) == (2, 1, "", 0)
-    session = Session(consortium.manifest.consortium, 1, merkle.leaf_hash(request.entry), answer.nonce_sum)
+    asked = Asked.read(ASKER, Receipt.parse(request.receipt).index, request.entry)
+    findings = consortium.examiners[ASKER].examine(asked, QueryKeys(request.query_key), consortium.logs)
+    assert answer.nonce_sum == findings.nonce_sum
+    session = findings.session(consortium.manifest.consortium, 1, merkle.leaf_hash(request.entry))
     partial = PartialDecryption(2, FIELDS, tuple(answer.points), answer.proof)
     decryption.verify(session, partial, consortium.keys.custodian(2).fields)
 

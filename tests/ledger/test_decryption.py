@@ -20,13 +20,15 @@ from ledger.fields import FIELDS, PACKED
 from tests.ledger.group_strategies import nonidentity_points, nonzero_scalars, scalars
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "decryption.json").read_text())
+BODIES = [bytes.fromhex(body) for body in VECTORS["body_sums"]]
 SESSION = Session(
     bytes.fromhex(VECTORS["consortium"]),
     VECTORS["epoch"],
     bytes.fromhex(VECTORS["inquiry"]),
     bytes.fromhex(VECTORS["nonce_sum"]),
+    VECTORS["contributors"],
+    dict(enumerate(BODIES)),
 )
-BODIES = [bytes.fromhex(body) for body in VECTORS["body_sums"]]
 SHARES, PUBLIC_SHARES = (
     {each["index"]: [bytes.fromhex(raw) for raw in each[kind]] for each in VECTORS["custodians"]}
     for kind in ("shares", "public_shares")
@@ -118,8 +120,13 @@ def test_what_was_encrypted_comes_out_of_the_sum(nonces: list[bytes], amount: in
         replace(SESSION, epoch=SESSION.epoch + 1),
         replace(SESSION, inquiry=bytes(32)),
         replace(SESSION, nonce_sum=group.add(SESSION.nonce_sum, group.BASE)),
+        replace(SESSION, contributors=SESSION.contributors + 1),
+        *(
+            replace(SESSION, body_sums={**SESSION.body_sums, f: group.add(SESSION.body_sums[f], group.BASE)})
+            for f in FIELDS
+        ),
     ],
-    ids=["consortium", "epoch", "inquiry", "sum"],
+    ids=["consortium", "epoch", "inquiry", "sum", "contributors", *(f"body {f.label}" for f in FIELDS)],
 )
 def test_an_answer_serves_one_inquiry_only(session: Session) -> None:
     check(SESSION, GOOD)

@@ -43,8 +43,10 @@ def checked(raw: bytes, custodian: int, question: Question, consortium: Consorti
         custodian,
         question.asked.leaf,
         response.nonce_sum,
+        len(question.selection.records),
         released(question),
         dict(enumerate(keys.shares[custodian][1:])),
+        [question.sums.bodies[field].encoded for field in released(question)],
         list(response.points),
         response.proof,
     )

@@ -19,13 +19,16 @@ def context(
     custodian: int,
     inquiry: bytes,
     nonce_sum: bytes,
+    contributors: int,
     fields: Sequence[int],
     public_shares: Mapping[int, Point],
+    bodies: Sequence[bytes],
     points: Sequence[bytes],
 ) -> bytes:
-    released = zip(fields, points, strict=True)
-    flat = [part for field, point in released for part in (field, public_shares[field].encoded, point)]
-    return wide("plimsoll/v1/decryption", consortium, epoch, custodian, inquiry, nonce_sum, len(fields), *flat)
+    released = zip(fields, bodies, points, strict=True)
+    flat = [part for field, body, point in released for part in (field, public_shares[field].encoded, body, point)]
+    fixed = (consortium, epoch, custodian, inquiry, nonce_sum, contributors)
+    return wide("plimsoll/v1/decryption", *fixed, len(fields), *flat)
 
 
 def weights(ctx: bytes, fields: Sequence[int]) -> list[int]:
@@ -38,15 +41,18 @@ def check_partial(
     custodian: int,
     inquiry: bytes,
     nonce_sum: bytes,
+    contributors: int,
     fields: Sequence[int],
     public_shares: Mapping[int, Point],
+    bodies: Sequence[bytes],
     points: Sequence[bytes],
     proof: bytes,
 ) -> list[Point]:
-    """One custodian's D_f, or Refused. `public_shares` are its X_{f,j} by field; `inquiry` is a leaf hash."""
-    require(len(points) == len(fields), "BAD_PARTIAL", "number of points")
+    """One custodian's D_f, or Refused. `public_shares` are its X_{f,j} by field, `bodies` the released SC_f."""
+    require(len(points) == len(bodies) == len(fields), "BAD_PARTIAL", "number of points")
     base, shares = element(nonce_sum), [element(raw) for raw in points]
-    ctx = context(consortium, epoch, custodian, inquiry, nonce_sum, fields, public_shares, points)
+    bound = (consortium, epoch, custodian, inquiry, nonce_sum, contributors)
+    ctx = context(*bound, fields, public_shares, bodies, points)
     factors = weights(ctx, fields)
     x = combine(zip(factors, (public_shares[field] for field in fields), strict=True))
     d = combine(zip(factors, shares, strict=True))

@@ -88,6 +88,11 @@ def test_the_sum_of_the_ciphertexts():
 PUBLIC_SHARES = {c["index"]: dict(enumerate(map(point, unhex(c["public_shares"])))) for c in DECRYPTION["custodians"]}
 
 
+def bodies(fields):
+    """The SC_f of these fields."""
+    return [bytes.fromhex(DECRYPTION["body_sums"][field]) for field in fields]
+
+
 def check_partial(case, **changed):
     arguments = {
         "consortium": bytes.fromhex(DECRYPTION["consortium"]),
@@ -95,7 +100,9 @@ def check_partial(case, **changed):
         "custodian": case["custodian_index"],
         "inquiry": bytes.fromhex(DECRYPTION["inquiry"]),
         "nonce_sum": bytes.fromhex(DECRYPTION["nonce_sum"]),
+        "contributors": DECRYPTION["contributors"],
         "fields": case["fields"],
+        "bodies": bodies(case["fields"]),
         "public_shares": PUBLIC_SHARES[case["custodian_index"]],
         "points": unhex(case["points"]),
         "proof": bytes.fromhex(case["proof"]),
@@ -115,8 +122,10 @@ def test_partial_decryptions(case):
         case["custodian_index"],
         bytes.fromhex(DECRYPTION["inquiry"]),
         bytes.fromhex(DECRYPTION["nonce_sum"]),
+        DECRYPTION["contributors"],
         case["fields"],
         public_shares,
+        bodies(case["fields"]),
         points,
     )
     assert ctx.hex() == case["context"]
@@ -133,8 +142,11 @@ def test_a_partial_decryption_is_bound_to_everything():
         {"inquiry": bytes(32)},
         {"nonce_sum": points[0]},
         {"nonce_sum": bytes(32)},
+        {"contributors": DECRYPTION["contributors"] + 1},
+        {"bodies": bodies(range(3))},
+        {"bodies": bodies([*case["fields"][1:], case["fields"][0]])},
         {"fields": [2, 4, 5, 6]},
-        {"fields": case["fields"][:3], "points": points[:3]},
+        {"fields": case["fields"][:3], "points": points[:3], "bodies": bodies(case["fields"][:3])},
         {"points": unhex(another["points"])},
         {"points": [points[1], points[0], *points[2:]]},
         {"points": [bytes(32), *points[1:]]},

@@ -268,8 +268,10 @@ class _Claim:
             claimed["custodian"],
             self.entry.leaf,
             self.bytes("nonce_sum"),
+            self.document["contributors"],
             self.released,
             dict(enumerate(self.keys.shares[claimed["custodian"]][1:])),
+            [bytes.fromhex(body) for body in self.document["body_sums"]],
             [bytes.fromhex(p) for p in claimed["points"]],
             bytes.fromhex(claimed["proof"]),
         )

@@ -211,13 +211,16 @@ def encryption() -> dict[str, Any]:
     }
 
 
-def decrypted(j: int, fields: Sequence[int], key_shares: dict[int, dict[int, int]], nonce_sum: bytes) -> dict[str, Any]:
+def decrypted(
+    j: int, fields: Sequence[int], key_shares: dict[int, dict[int, int]], nonce_sum: bytes, body_sums: Sequence[bytes]
+) -> dict[str, Any]:
     own = [key_shares[f][j] for f in fields]
     points = [times(share, nonce_sum) for share in own]
     rows: list[Part] = []
     for f, share, point in zip(fields, own, points, strict=True):
-        rows += [f, times(share), point]
-    transcript = frame("plimsoll/v1/decryption", CONSORTIUM, EPOCH, j, INQUIRY, nonce_sum, len(fields), *rows)
+        rows += [f, times(share), body_sums[f], point]
+    fixed = (CONSORTIUM, EPOCH, j, INQUIRY, nonce_sum, len(POSITIONS))
+    transcript = frame("plimsoll/v1/decryption", *fixed, len(fields), *rows)
     context = sha512(transcript).digest()
     weights = [to_scalar("plimsoll/v1/decryption-weight", context, f) for f in fields]
     folded = sum(weight * share for weight, share in zip(weights, own, strict=True)) % L
@@ -240,7 +243,8 @@ def decrypted(j: int, fields: Sequence[int], key_shares: dict[int, dict[int, int
 def decryption() -> dict[str, Any]:
     nonce_sum, body_sums = sums([encrypted(member, amounts) for member, amounts in POSITIONS])
     key_shares = {f: shares(f"field {f}", KEYS[f]) for f in FIELDS}
-    answers = [decrypted(j, fields, key_shares, nonce_sum) for fields in (FIELDS, range(3, 7)) for j in CUSTODIANS]
+    both = (FIELDS, range(3, 7))
+    answers = [decrypted(j, fields, key_shares, nonce_sum, body_sums) for fields in both for j in CUSTODIANS]
     by_custodian = {j: [key_shares[f][j] for f in FIELDS] for j in CUSTODIANS}
     return {
         "about": "docs/protocol.md, section 11, on the sum of encryption.json, shared 3 of 5. The nonce is hedged: "
@@ -250,6 +254,7 @@ def decryption() -> dict[str, Any]:
         "inquiry": INQUIRY.hex(),
         "threshold": THRESHOLD,
         "nonce_sum": nonce_sum.hex(),
+        "contributors": len(POSITIONS),
         "body_sums": hexes(body_sums),
         "custodians": [
             {
