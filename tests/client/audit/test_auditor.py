@@ -35,7 +35,7 @@ def flipped(raw: bytes, place: int = -1) -> bytes:
 
 def first_position(member: str) -> int:
     index, _ = next(iter(consortium().logs[member].entries_by_kind("position")))
-    return index
+    return int(index)
 
 
 # -- all is well
