@@ -18,6 +18,7 @@ from plimsoll.v1 import lender_pb2
 
 from ledger.answer import Answer
 from ledger.chain import Chain
+from ledger.covered import Covered
 from ledger.dlog import Table
 from ledger.errors import InvalidInput, PlimsollError, Unready
 from ledger.exposure import Left, LogAge, expose
@@ -104,7 +105,7 @@ class Asking:
         keys, examiner = self._custody.keys, self._custody.examiner
         if keys is None or examiner is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        logs = {log.member: log for log in self._chain.logs()}
+        logs = {log.member: Covered(log) for log in self._chain.logs()}
         return Setting(self._manifest, keys, examiner, logs, self._member)
 
     async def _ask(self, query: Query, index: int) -> Mapping[str, PlimsollError]:

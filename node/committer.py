@@ -58,7 +58,7 @@ class Committer:
             for entries, done in group:
                 _settle(done, index)
                 index += len(entries)
-            self._arrivals.note(self._own.log.member, self._own.size, time.monotonic())
+            self._arrivals.note(self._own.log.member, self._own.log.covered, time.monotonic())
             self._gossip.grown(self._own.log.origin)
 
     def _take(self) -> list[tuple[Sequence[bytes], asyncio.Future[int]]]:

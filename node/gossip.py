@@ -131,7 +131,8 @@ class Gossip:
                 self.problems[block.origin] = error.message
                 log.error("fork", origin=block.origin, why=error.message)
                 raise
-        self._arrivals.note(replica.member, size, time.monotonic())
+        # What cannot be shown to others yet counts for nothing: an author must not be able to split members by it.
+        self._arrivals.note(replica.member, replica.covered, time.monotonic())
         return size
 
     async def fetch(self, member: str, size: int, hints: Iterable[str], timeout: float) -> None:
@@ -217,13 +218,14 @@ class Gossip:
                 self._guard.hear(peer.link.member)
 
     async def _hear(self, held: Log, claim: _Claim | None) -> int:
-        """The size of a log at a peer: of a head that its author signed. A head of another history is a fork."""
+        """The size of a log at a peer: of a head that its author signed. A head of another history is a fork; one that
+        completes what is held here is taken over."""
         if claim is None:
             return 0
         size = claim.head.size
         if size > held.size:
             open_head(claim.note, held.key)
-        elif held.root_at(size) != claim.head.root:
+        elif size > held.covered or held.root_at(size) != claim.head.root:
             with suppress(Fork):  # noted there; what else is to be compared goes on
                 await self.take(peer_pb2.Block(origin=held.origin, start=size, head=claim.note))
         return size

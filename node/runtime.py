@@ -106,7 +106,7 @@ class Node:
         config, keyring, manifest, member = self._home.config, self._identity.keyring, self._manifest, self._member
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
-            arrivals.found(each.name, chain.log(each.name).size, time.monotonic())
+            arrivals.found(each.name, chain.log(each.name).covered, time.monotonic())
         signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
         own = OwnLog(chain.log(member), signer)
         guard = SelfForkGuard(len(manifest.members) - 1, self._alone)
