@@ -18,12 +18,12 @@ from scripts.benchmarks.wire import Wire, bare_wire
 from tests.cluster import CONSENT
 
 STREAMS = 8
-#: Of a question about a borrower at five lenders. In three custodians and the asker: the proof of each record, the sum
-#: of the R in all four; seven shares and a proof in three; their verification and combination, and the sums, in one.
+#: Of a question about a borrower at five lenders. In three custodians and the asker: the proof of each record, and
+#: their sums; in the custodians seven shares and a proof; in the asker what verifies and combines them.
 ARITHMETIC = Calls(
     base=4 * 5 + 3 + 3,
     other=4 * 5 + 3 * (7 + 1) + 3 * (1 + 14) + 3 * 7,
-    additions=4 * 5 + 4 * 4 + 3 * 14 + 2 * 7 + 4 * 7 + 7,
+    additions=4 * 5 + 4 * (4 * 8) + 3 * 14 + 2 * 7 + 7,
 )
 _MESSAGE = bytes(400)
 _MS = 1000.0
