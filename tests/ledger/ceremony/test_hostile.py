@@ -74,6 +74,23 @@ def test_a_dealer_that_reveals_something_else_is_left_out() -> None:
     honest_hold_shares(world)
 
 
+def test_what_a_dealer_left_out_dealt_is_erased_at_once() -> None:
+    world = World(N, T)
+    world.node(2).twist = villains.in_turn(villains.junk_shares([4]), villains.wrong_reveals)
+    world.run(until=lambda ceremony: len(ceremony.current.readies) == N)
+    assert 2 not in qualified(world.run(away=[5]))
+    assert set(world.node(1).state.bundles) == {5}
+    assert not world.node(2).state.bundles
+
+
+def test_bad_shares_of_two_are_each_repaired_by_their_own() -> None:
+    world = World(N, T)
+    world.node(2).twist = villains.junk_shares([3, 4])
+    assert qualified(world.run()) == (1, 2, 3, 4, 5)
+    assert world.node(2).published(RevealEntry) == 2
+    honest_hold_shares(world)
+
+
 def test_a_dealer_that_cheats_t_custodians_is_left_out_unopened() -> None:
     world = World(N, T)
     world.node(2).twist = villains.junk_shares([1, 3, 4])
@@ -181,6 +198,7 @@ def test_who_complains_of_t_dealers_is_dropped_and_its_share_stays_closed(agains
     # Who had not seen all the complaints may have answered.
     assert sum(each.published(RevealEntry) for each in world.nodes) < T
     honest_hold_shares(world, 5)
+    assert not any(each.state.bundles for each in world.nodes if each is not node)
     world.run()
     assert not node.installed
     assert node.state.hpke_private == b""

@@ -216,12 +216,17 @@ def test_a_custodian_that_lost_its_secrets_says_so_and_the_others_go_on() -> Non
     assert world.node(5).participant.is_lost
     assert not any(node.participant.is_lost for node in world.nodes[:4])
     assert world.node(5).published(ReadyEntry) == 1
+    # What it could not open for itself it does not deal to others.
+    assert world.node(5).published(DealingEntry) == 0
 
 
 def test_where_all_are_needed_lost_secrets_lead_to_another_attempt() -> None:
     world = World(3, 2)
     world.run(until=lambda ceremony: ceremony.phase == "confirming")
     world.node(2).lose_disk()
+    world.run(until=lambda ceremony: ceremony.current.number == 2 and len(ceremony.current.readies) == 3)
+    for node in world.nodes:
+        assert {ParticipantState.from_bytes(state).attempt for state in node.states} == {2}
     ceremony = world.run()
     assert ceremony.phase == "final"
     assert ceremony.current.number == 2
