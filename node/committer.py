@@ -31,6 +31,11 @@ class Committer:
         self._waiting: deque[tuple[Sequence[bytes], asyncio.Future[int]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether this node may sign; until then its log may lack what it has said before."""
+        return self._guard.is_open
+
     async def append(self, entries: Sequence[bytes]) -> int:
         """Index of the first of `entries` (serialized, checked by the log). When it returns they are durable.
 

@@ -191,6 +191,10 @@ class Custody:
         else:
             actions = await self._off_loop(lambda: participant.step(entries, time.time()))
             self._ceremony = participant.ceremony
+            if not self._committer.is_open and any(isinstance(action, Append) for action in actions):
+                # What it would say it may have said already, in entries that this log does not hold yet.
+                self._participant = self._take_part()
+                actions = []
             try:
                 for action in actions:
                     await self._execute(action)
