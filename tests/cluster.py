@@ -287,6 +287,13 @@ class Cluster:
     def _tails(self) -> str:
         return "\n".join(f"--- {member}\n{self.tail(member, 5)}" for member in self.running)
 
+    def check_logs(self) -> None:
+        """No node has met an error that it did not expect."""
+        for member in self.members:
+            said = self.log_text(member) if self.log_file(member).exists() else ""
+            for word in ('"handler failed"', "never retrieved", "Fatal Python error"):
+                assert word not in said, f"{member}: {word}\n{said[said.index(word) - 200 :][:3000]}"
+
     def status(self, member: str) -> operator_pb2.StatusResponse:
         """What its operator sees. Raises Unanswered."""
         try:  # a home that has not adopted the manifest yet has no certificates to ask with

@@ -41,6 +41,7 @@ def consortium(tmp_path_factory: pytest.TempPathFactory, dlog_table: None) -> It
         cluster.start()
         cluster.wait_ready()
         yield cluster
+        cluster.check_logs()
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, dlog_table: None) -> Itera
         yield Hostile(cluster, proxies, Impostor(cluster, "lender-5", ("lender-1", "lender-2", "lender-3", "lender-4")))
         for proxy in proxies.values():
             proxy.close()
+        cluster.check_logs()
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,8 @@ def _founder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
 
     try:
         yield make
+        for cluster in clusters:
+            cluster.check_logs()
     finally:
         for cluster in clusters:
             cluster.close()

@@ -84,7 +84,8 @@ class Impostor:
             if log.member != self.member:
                 for block in blocks_from(log, 0):
                     Replica(other.chain.log(log.member)).apply(block)
-        OwnLog(other.log, self.signer).append(list(self.log.entries(0, size)))
+        if size:
+            other.force_here(*self.log.entries(0, size))
         return other
 
     # -- its log
@@ -95,6 +96,12 @@ class Impostor:
 
     def force(self, *entries: bytes) -> int:
         """Appends and delivers what its own node would refuse: unsound entries, labels that are taken."""
+        start = self.force_here(*entries)
+        self.deliver()
+        return start
+
+    def force_here(self, *entries: bytes) -> int:
+        """The same without telling anybody."""
         start = self.log.size
         with self.log.lock:
             state = self.log.state_for_writing()
@@ -102,7 +109,6 @@ class Impostor:
         head = sign_head(Head(self.origin, tree.size, tree.root()), self.signer)
         block = peer_pb2.Block(origin=self.origin, start=start, entries=entries, head=head.note.encode())
         Replica(self.log).apply(block)
-        self.deliver()
         return start
 
     def block(self, start: int) -> peer_pb2.Block:
@@ -116,9 +122,8 @@ class Impostor:
     def deliver(self, *servers: str) -> None:
         """Makes these nodes, or all, hold its whole log."""
         for server in servers or self.servers:
-            for block in blocks_from(self.log, 0):
-                held = self.push(server, block)
-            assert held == self.log.size
+            held = [self.push(server, block) for block in blocks_from(self.log, 0)]
+            assert held[-1:] == [self.log.size] or not self.log.size
 
     def publish(self, *entries: bytes) -> int:
         """Appends, and pushes to every server; index of the first."""
