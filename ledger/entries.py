@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 from plimsoll.v1 import entry_pb2
 
-from ledger.entry_wire import label_of_plain_position, only_kind
+from ledger.entry_wire import check_numbers, fields, kind_field, label_of_plain_position
 from ledger.errors import InvalidInput
 from ledger.log_keys import LABEL_SIZE
 
@@ -99,17 +99,29 @@ def _parse(raw: bytes) -> tuple[entry_pb2.Entry, int]:
         entry = entry_pb2.Entry.FromString(raw)
     except DecodeError as error:
         raise InvalidInput("BAD_ENTRY", "not the protobuf message of an entry") from error
-    code = only_kind(raw)
+    code, content = kind_field(raw)
     if not Kind.POSITION <= code <= MAX_KIND:
         raise InvalidInput("BAD_KIND", f"a kind has a number from {Kind.POSITION} to {MAX_KIND}")
     kind = kind_of(entry)
     if kind is not None:
         name = kind.name.lower()
         try:
+            _check_wire(kind, content)
             _CHECKS[kind](getattr(entry, name))
         except InvalidInput as error:
             raise error.under(name) from error
     return entry, code
+
+
+def _check_wire(kind: Kind, content: bytes) -> None:
+    """Refuses what parsers of protobuf take differently, inside the kind too (ledger.entry_wire)."""
+    for number, value in fields(content):
+        if value is None:
+            continue
+        if (kind, number) == (Kind.DEALING, entry_pb2.Dealing.COORDINATES_FIELD_NUMBER):
+            fields(value)
+        elif (kind, number) == (Kind.INQUIRY, entry_pb2.Inquiry.SIZES_FIELD_NUMBER):
+            check_numbers(value)
 
 
 # -- sizes and ranges, as entry.proto states them

@@ -9,44 +9,72 @@ from ledger.errors import InvalidInput
 
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
 _FIXED_SIZES = {_I64: 8, _I32: 4}
+_LONG, _SHORT = 10, 5  # bytes of a varint: of a number, and of a tag or a length
 
 
 def only_kind(raw: bytes) -> int:
-    """The number of the one length-delimited field at the top level. Raises InvalidInput for none, several or groups.
+    """The number of the one length-delimited field at the top level. Raises as `kind_field`."""
+    return kind_field(raw)[0]
+
+
+def kind_field(raw: bytes) -> tuple[int, bytes]:
+    """Number and content of the one length-delimited field at the top level. Raises InvalidInput for none, several or
+    what `fields` refuses.
 
     To protobuf the last of several kinds counts, but only among those a reader knows, and one given twice is merged:
     readers of different age would see different entries. So further fields of Entry that are no kinds must be numbers.
     """
-    kinds = []
-    at = 0
-    try:
-        while at < len(raw):
-            tag, at = _varint(raw, at)
-            wire_type = tag & 7
-            if wire_type == _LEN:
-                length, at = _varint(raw, at)
-                at += length
-                kinds.append(tag >> 3)
-            elif wire_type == _VARINT:
-                at = _varint(raw, at)[1]
-            else:
-                at += _FIXED_SIZES[wire_type]
-    except (IndexError, KeyError) as error:
-        raise InvalidInput("BAD_ENTRY", "not a protobuf message without groups") from error
-    if at != len(raw):
-        raise InvalidInput("BAD_ENTRY", "the last field is cut short")
+    kinds = [(number, content) for number, content in fields(raw) if content is not None]
     if len(kinds) != 1:
         raise InvalidInput("BAD_KIND", "an entry has exactly one kind")
     return kinds[0]
 
 
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while raw[at] & 0x80:
-        value |= (raw[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-    return value | raw[at] << shift, at + 1
+def fields(raw: bytes) -> list[tuple[int, bytes | None]]:
+    """The fields of a message: number, and content where it is length-delimited. Raises InvalidInput.
+
+    Stricter than protobuf's parsers, which differ from each other in this: no groups, which some follow deeper than
+    others; a number in at most ten bytes and below 2^64, a tag or a length in at most five and below 2^32.
+    """
+    found: list[tuple[int, bytes | None]] = []
+    at, end = 0, len(raw)
+    while at < end:
+        tag, at = (raw[at], at + 1) if raw[at] < 0x80 else _varint(raw, at, _SHORT)
+        wire_type, content = tag & 7, None
+        if wire_type == _VARINT:
+            at = at + 1 if raw[at : at + 1] < b"\x80" else _varint(raw, at, _LONG)[1]
+        elif wire_type == _LEN:
+            length, at = _varint(raw, at, _SHORT)
+            content = raw[at : at + length]
+            at += length
+        else:
+            at += _FIXED_SIZES.get(wire_type, end)  # a group ends nowhere
+        if tag < 8 or at > end:
+            raise _bad("a field without number, a group, or cut short")
+        found.append((tag >> 3, content))
+    return found
+
+
+def check_numbers(packed: bytes) -> None:
+    """Numbers one after the other, as `fields` takes them. Raises InvalidInput."""
+    at = 0
+    while at < len(packed):
+        at = _varint(packed, at, _LONG)[1]
+
+
+def _varint(raw: bytes, at: int, most: int) -> tuple[int, int]:
+    value = 0
+    for place, byte in enumerate(raw[at : at + most]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            if value >> (64 if most == _LONG else 32):
+                break
+            return value, at + place + 1
+    raise _bad("a number too large, too long or cut short")
+
+
+def _bad(message: str) -> InvalidInput:
+    return InvalidInput("BAD_ENTRY", message)
 
 
 # -- positions as our own encoder writes them

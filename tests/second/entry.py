@@ -15,6 +15,8 @@ SHARES = 8
 PURPOSES = range(1, 6)
 MOST_ELEMENTS = 4096
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+# Number of the kind, number of its field.
+DEALINGS_COORDINATES, INQUIRYS_SIZES = (11, 3), (3, 7)
 
 
 @dataclass(frozen=True)
@@ -90,24 +92,27 @@ SHAPES = {
 }
 
 
-def _varint(raw: bytes, at: int) -> tuple[int, int]:
+def _varint(raw: bytes, at: int, size: int = 10, bits: int = 64) -> tuple[int, int]:
     value = 0
-    for shift in range(0, 70, 7):
+    for shift in range(0, 7 * size, 7):
         value |= (raw[at] & 0x7F) << shift
         at += 1
         if raw[at - 1] < 0x80:
+            if value >> bits:
+                break
             return value, at
     raise IndexError
 
 
-def kinds(raw: bytes) -> list[int]:
-    """Numbers of the length-delimited fields at the top; raises IndexError where there is a group or a cut."""
+def contents(raw: bytes) -> list[tuple[int, bytes]]:
+    """Number and content of a message's length-delimited fields; raises IndexError for what is not written as it must
+    be."""
     found, at = [], 0
     while at < len(raw):
-        tag, at = _varint(raw, at)
+        tag, at = _varint(raw, at, 5, 32)
         if tag & 7 == BYTES:
-            length, at = _varint(raw, at)
-            found.append(tag >> 3)
+            length, at = _varint(raw, at, 5, 32)
+            found.append((tag >> 3, raw[at : at + length]))
             at += length
         elif tag & 7 == VARINT:
             _, at = _varint(raw, at)
@@ -115,9 +120,22 @@ def kinds(raw: bytes) -> list[int]:
             at += 8 if tag & 7 == FIXED64 else 4
         else:
             raise IndexError
+        if tag < 8:
+            raise IndexError
     if at != len(raw):
         raise IndexError
     return found
+
+
+def _check_inside(kind: int, content: bytes) -> None:
+    """The same for what a kind holds."""
+    for number, value in contents(content):
+        if (kind, number) == DEALINGS_COORDINATES:
+            contents(value)
+        if (kind, number) == INQUIRYS_SIZES:
+            at = 0
+            while at < len(value):
+                _, at = _varint(value, at)
 
 
 def read(raw: bytes, index: int = 0) -> Entry | None:
@@ -125,10 +143,13 @@ def read(raw: bytes, index: int = 0) -> Entry | None:
     message = entry_pb2.Entry()
     try:
         message.ParseFromString(raw)
-        numbers = kinds(raw)
+        found = contents(raw)
+        kind = message.WhichOneof("kind")
+        if kind is None or len(found) != 1:
+            return None
+        _check_inside(*found[0])
     except (DecodeError, IndexError):
         return None
-    kind = message.WhichOneof("kind")
-    if kind is None or len(numbers) != 1 or not SHAPES[kind](getattr(message, kind)):
+    if not SHAPES[kind](getattr(message, kind)):
         return None
     return Entry(raw, index, message.time, kind, getattr(message, kind))
