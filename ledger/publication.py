@@ -96,10 +96,11 @@ def _ciphertext(
 def _randomness(task: PublicationTask, place: int, label: bytes) -> Callable[[int], bytes]:
     """A stream of random bytes for one item, out of the task's seed.
 
-    The member's secret, the item's place and its label go in, so that neither a repeated seed nor a known one alone
-    makes two items' streams equal or foreseeable.
+    The member's secret, the key epoch, the item's place and its label go in, so that neither a repeated seed nor a
+    known one alone makes two items' streams equal or foreseeable: one nonce in two epochs' proofs would give it away.
     """
-    stream = hashlib.shake_256(frame(_RANDOM_DOMAIN, task.hedge_secret, task.seed, place, label)).digest(128)
+    context = (_RANDOM_DOMAIN, task.hedge_secret, task.seed, task.epoch, place, label)
+    stream = hashlib.shake_256(frame(*context)).digest(128)
     taken = 0
 
     def rng(size: int) -> bytes:

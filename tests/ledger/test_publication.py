@@ -121,6 +121,12 @@ def test_the_nonce_depends_on_the_amounts_too(consortium):
     assert set(secrets_of(first)[:9]).isdisjoint(secrets_of(second)[:9])
 
 
+def test_the_nonce_depends_on_the_key_epoch(consortium):
+    """Two proofs with one nonce under different challenges would give the nonce away."""
+    entries = [published(consortium, item(consortium, "test:1"), epoch=epoch)[0] for epoch in (1, 2)]
+    assert not set(secrets_of(entries[0])) & set(secrets_of(entries[1]))
+
+
 def test_who_knows_the_seed_but_not_the_members_secret_does_not_know_the_nonce(consortium):
     one = item(consortium, "test:1")
     first, second = (published(consortium, one, hedge_secret=bytes([n]) * 32)[0] for n in (1, 2))
