@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ledger import elgamal
 from ledger.elgamal import Ciphertext
@@ -22,6 +23,11 @@ from ledger.sealed_copy import SealedCopy, seal_copy
 
 SEED_SIZE = 32
 _RANDOM_DOMAIN = "plimsoll/v1/publication-randomness"
+
+T = TypeVar("T")
+Rng = Callable[[int], bytes]
+_Encrypted = tuple[Rng, bytes, Scalar, Ciphertext | None]
+"""The item's randomness, as far as it is used; the salt; r; the ciphertext."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +69,37 @@ def publish(task: PublicationTask) -> list[bytes]:
     """The entries of a task, in the order of its items. Raises InvalidInput with the item's path."""
     if len(task.seed) != SEED_SIZE or len(task.hedge_secret) != SEED_SIZE:
         raise InvalidInput("BAD_LENGTH", f"must be {SEED_SIZE} bytes", "seed")
-    entries = []
+    # All are encrypted before any is sealed: by turns, each would drive the other out of the processor's caches.
+    encrypted = _each(task, _encrypt)
+    return _each(task, lambda _, item, place: _finish(task, item, *encrypted[place]))
+
+
+def _each(task: PublicationTask, work: Callable[[PublicationTask, Publication, int], T]) -> list[T]:
+    done = []
     for place, item in enumerate(task.items):
         try:
-            entries.append(_encrypt(task, item, place))
+            done.append(work(task, item, place))
         except PlimsollError as error:
             raise error.under(f"items[{place}]") from error
-    return entries
+    return done
 
 
-def _encrypt(task: PublicationTask, item: Publication, place: int) -> bytes:
+def _encrypt(task: PublicationTask, item: Publication, place: int) -> _Encrypted:
     rng = _randomness(task, place, item.label)
     salt = rng(32)
-    nonce, ciphertext = _ciphertext(task, item.position, item.label, rng)
+    return rng, salt, *_ciphertext(task, item.position, item.label, rng)
+
+
+def _finish(
+    task: PublicationTask, item: Publication, rng: Rng, salt: bytes, nonce: Scalar, ciphertext: Ciphertext | None
+) -> bytes:
     copy = SealedCopy(item.borrower, item.number, item.pseudonym_key, item.loans, salt, nonce, item.position.amounts)
     sealed = seal_copy(copy, task.backup_key, task.consortium, task.member, item.label, rng)
     digest = records_digest(salt, item.loans)
     return PositionEntry(task.time, item.label, task.epoch, item.position.as_of, ciphertext, digest, sealed).encode()
 
 
-def _ciphertext(
-    task: PublicationTask, position: Position, label: bytes, rng: Callable[[int], bytes]
-) -> tuple[Scalar, Ciphertext | None]:
+def _ciphertext(task: PublicationTask, position: Position, label: bytes, rng: Rng) -> tuple[Scalar, Ciphertext | None]:
     """(r, the ciphertext); nothing of either where the position is closed."""
     if position.closed:
         return b"", None
@@ -93,7 +108,7 @@ def _ciphertext(
     return r, elgamal.encrypt(task.public_keys, position.amounts, r, u, *place)
 
 
-def _randomness(task: PublicationTask, place: int, label: bytes) -> Callable[[int], bytes]:
+def _randomness(task: PublicationTask, place: int, label: bytes) -> Rng:
     """A stream of random bytes for one item, out of the task's seed.
 
     The member's secret, the key epoch, the item's place and its label go in, so that neither a repeated seed nor a
