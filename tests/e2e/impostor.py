@@ -147,6 +147,7 @@ class Impostor:
     def borrower(self, identity: str) -> BorrowerKeys:
         """Obtained once, as any member may."""
         if identity not in self._keys:
+            self.deliver()
             batch = Batch([identity], self.consortium, self.public, self.manifest.threshold, os.urandom)
             index = self.append(batch.entry(int(time.time())))
             for server in self.servers:

@@ -22,7 +22,7 @@ from tests.e2e.release_rule import ReleaseRule
 
 LENDERS = 5
 MONTHS = 6
-BORROWERS = 2000 if FULL else 300
+BORROWERS = 2000 if FULL else 200
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200 if FULL else 400)]
 

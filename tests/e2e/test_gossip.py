@@ -11,7 +11,6 @@ import pytest
 
 from ledger import home as layout
 from ledger.chain import Chain
-from ledger.errors import Unready
 from node.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
@@ -113,33 +112,3 @@ def test_a_node_that_lost_its_whole_chain_fetches_its_own_log_too_and_goes_on_wi
         assert not [log.problem for log in five.status(member).logs if log.problem]
     summary = five.report("lender-2", [row("test:000000", 70_000)])
     assert (summary.published, summary.unchanged) == (0, 1)
-
-
-def test_a_restored_backup_signs_no_second_history(five: Cluster) -> None:
-    """Chain and book of before lender-1's last report are put back; it may not append before others have spoken."""
-    folder, backup = five.home_folder("lender-1"), five.folder / "backup"
-    five.stop("lender-1")
-    for name in (layout.CHAIN, layout.BOOK):
-        shutil.copytree(folder / name, backup / name)
-    five.restart("lender-1")
-    load(five, "lender-1", count=20, amount=130_000)
-    heads = five.wait_same_heads()
-    others = [member for member in five.members if member != "lender-1"]
-    five.stop("lender-1", *others)
-    for name in (layout.CHAIN, layout.BOOK):
-        shutil.rmtree(folder / name)
-        shutil.copytree(backup / name, folder / name)
-    five.restart("lender-1")
-    with pytest.raises(Unready) as refused:
-        five.report("lender-1", [row("test:000001", 170_000)])
-    assert refused.value.reason == "UNCONFIRMED_LOG"
-    five.start(*others)
-    five.wait_ready()
-    assert five.wait_same_heads(30) == heads
-    rows = [row(f"test:{number:06d}", 130_000 + number, line=number + 2) for number in range(20)]
-    summary = five.report("lender-1", rows)
-    assert (summary.published, summary.unchanged) == (0, 20)
-    assert five.report("lender-1", [row("test:000001", 170_000)]).published == 1
-    five.wait_same_heads()
-    for member in five.members:
-        assert not [log.problem for log in five.status(member).logs if log.problem]

@@ -41,7 +41,6 @@ def twins(hostile: Hostile) -> Twins:
     hostile.cluster.wait_same_heads()
     hostile.impostor.catch_up()
     keys = hostile.impostor.borrower(BORROWER).query  # a borrower's keys are the same for all
-    hostile.impostor.deliver()
     one = Impostor(hostile.cluster, FORKER, (*FIRST, *SECOND))
     other = one.forked(one.log.size)
     first = one.request(keys, one.inquiry(keys))
