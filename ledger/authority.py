@@ -51,7 +51,8 @@ def read_authority(der: bytes, member: str, path: str) -> x509.Certificate:
         raise InvalidInput("BAD_CA", "not a self-signed X.509 certificate", path) from error
     except (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise InvalidInput("BAD_CA", "not a well-formed X.509 certificate", path) from error
-    if ca.public_bytes(Encoding.DER) != der:
+    # The signature is a bit string; DER lets it say that its last bits, where they are 0, are none of it.
+    if ca.public_bytes(Encoding.DER) != der or not der.endswith(b"\0" + ca.signature):
         raise InvalidInput("BAD_CA", "not the canonical encoding of a certificate", path)
     return ca
 
