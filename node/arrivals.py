@@ -46,9 +46,9 @@ class Arrivals:
         self._confirmed[member] = now
 
     def held_before(self, member: str, now: float) -> int:
-        """How many entries of that log were held a tolerance before `now`."""
+        """How many entries of that log were held a tolerance before `now`. From any thread."""
         size = 0
-        for at, held in self._seen[member]:
+        for at, held in tuple(self._seen[member]):  # a copy made in one step: the loop's thread goes on noting
             if at > now - self._tolerance:
                 break
             size = held

@@ -46,14 +46,20 @@ class Vault:
         files.write_over(self._path, seal(self._key, PURPOSE, self._context, state, self._rng), files.PRIVATE)
 
     def erase_former(self) -> None:
-        """Overwrites what stood before the state last stored."""
-        with files.explained(self._former), suppress(FileNotFoundError):
-            if self._former.samefile(self._path):  # a crash fell between link and replacement
-                self._former.unlink()
-                return
-            with self._former.open("r+b") as file:
-                file.write(bytes(os.fstat(file.fileno()).st_size))
-                file.flush()
-                os.fsync(file.fileno())
-            self._former.unlink()
+        """Overwrites what stood before the state last stored, and what a crash left of one that was never put there."""
+        with files.explained(self._former):
+            left = [self._former, *self._path.parent.glob(f".{self._path.name}.*")]
+            for former in left:
+                with suppress(FileNotFoundError):
+                    self._erase(former)
             files.sync_folder(self._path.parent)
+
+    def _erase(self, former: Path) -> None:
+        if self._path.exists() and former.samefile(self._path):  # a crash fell between link and replacement
+            former.unlink()
+            return
+        with former.open("r+b") as file:
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        former.unlink()

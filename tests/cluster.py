@@ -291,7 +291,7 @@ class Cluster:
         """No node has met an error that it did not expect."""
         for member in self.members:
             said = self.log_text(member) if self.log_file(member).exists() else ""
-            for word in ('"handler failed"', "never retrieved", "Fatal Python error"):
+            for word in ('"handler failed"', '"question failed"', "never retrieved", "Fatal Python error"):
                 assert word not in said, f"{member}: {word}\n{said[said.index(word) - 200 :][:3000]}"
 
     def status(self, member: str) -> operator_pb2.StatusResponse:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any, TypeVar
 
+import structlog
 from plimsoll.v1 import lender_pb2, lender_pb2_grpc
 
 from ledger.errors import InvalidInput, PlimsollError
@@ -12,6 +14,9 @@ from ledger.feed import MAX_BATCH_ROWS
 from node.asking import Asking
 from node.gate import Context
 from node.reporting import Reporting
+
+T = TypeVar("T")
+log = structlog.get_logger()
 
 #: Questions of one stream that are under way at once; more wait in the caller's connection.
 AT_ONCE = 16
@@ -42,29 +47,48 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
     ) -> AsyncIterator[lender_pb2.ExposuresResponse]:
         """Many borrowers; answers come as they are ready."""
         running: set[asyncio.Task[lender_pb2.ExposuresResponse]] = set()
+        reading: asyncio.Task[lender_pb2.ExposuresRequest | None] | None = _next(request_iterator)
         try:
-            async for request in request_iterator:
-                running.add(asyncio.create_task(self._answer(request)))
-                while len(running) >= AT_ONCE:
-                    done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        yield task.result()
-            while running:
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
+            while reading is not None or running:
+                awaited = running if reading is None or len(running) >= AT_ONCE else {reading, *running}
+                await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+                if reading is not None and reading.done():
+                    request = reading.result()
+                    reading = None if request is None else _next(request_iterator)
+                    if request is not None:
+                        running.add(asyncio.create_task(self._answer(request)))
+                answered = [task for task in running if task.done()]
+                running.difference_update(answered)
+                for task in answered:
                     yield task.result()
         finally:
-            for task in running:
+            left: list[asyncio.Task[Any]] = [*running] if reading is None else [*running, reading]
+            for task in left:
                 task.cancel()
 
     async def _answer(self, request: lender_pb2.ExposuresRequest) -> lender_pb2.ExposuresResponse:
         try:
             return lender_pb2.ExposuresResponse(id=request.id, response=await self._asking.exposure(request.request))
         except PlimsollError as error:
-            failure = lender_pb2.Failure(
-                reason=error.reason, message=error.message, path=error.path, status=error.grpc_status
-            )
-            return lender_pb2.ExposuresResponse(id=request.id, failure=failure)
+            return _failed(request, error)
+        except Exception:
+            log.exception("question failed")  # a bug of ours costs one answer, not those of the whole stream
+            return _failed(request, PlimsollError("INTERNAL", "the node failed to answer this; its log says why"))
+
+
+def _failed(request: lender_pb2.ExposuresRequest, error: PlimsollError) -> lender_pb2.ExposuresResponse:
+    failure = lender_pb2.Failure(reason=error.reason, message=error.message, path=error.path, status=error.grpc_status)
+    return lender_pb2.ExposuresResponse(id=request.id, failure=failure)
+
+
+def _next(requests: AsyncIterator[T]) -> asyncio.Task[T | None]:
+    """The next request, None at the stream's end: something to wait for among others, as a caller may send one
+    question, and the next one when it has the answer."""
+
+    async def read() -> T | None:
+        return await anext(requests, None)
+
+    return asyncio.create_task(read())
 
 
 async def _bounded(

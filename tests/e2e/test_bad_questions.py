@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import queue
 from collections import Counter
 from typing import Any
 
@@ -84,6 +85,17 @@ def test_questions_without_a_body_and_with_equal_ids_are_answered_one_by_one(stu
     answers = list(stub.Exposures(iter([empty, empty, lender_pb2.ExposuresRequest()]), timeout=30))
     assert Counter(answer.id for answer in answers) == {7: 2, 0: 1}
     assert {answer.failure.reason for answer in answers} == {"BAD_IDENTITY"}
+
+
+def test_an_answer_comes_while_the_stream_stays_open(stub: Any) -> None:
+    """A caller may send one question, and the next when it has the answer to the first."""
+    questions: queue.Queue[lender_pb2.ExposuresRequest] = queue.Queue()
+    call = stub.Exposures(iter(questions.get, None), timeout=20)
+    for number in range(3):
+        questions.put(lender_pb2.ExposuresRequest(id=number, request=request()))
+        assert next(call).id == number
+    call.cancel()
+    questions.put(None)  # type: ignore[arg-type]
 
 
 def test_a_stream_without_questions_ends_well(stub: Any) -> None:

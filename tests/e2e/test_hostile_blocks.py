@@ -13,6 +13,7 @@ from ledger.checkpoint import Head, sign_head
 from ledger.note import Signer
 from tests.e2e.conftest import Hostile
 from tests.e2e.impostor import Impostor, flip
+from tests.e2e.proxy import honest
 from tests.e2e.wire import refusal_of
 
 SERVER = "lender-1"
@@ -231,11 +232,16 @@ def test_a_peer_that_serves_tampered_blocks_keeps_nobody_from_the_truth(hostile:
     impostor, proxy = hostile.impostor, hostile.proxies["lender-2"]
     proxy.tamper = tamper
     try:
-        index = impostor.append(impostor.evaluation([bytes(32)]))
-        impostor.push("lender-2", impostor.block(index))  # which alone has it at first, and passes it on
-        hostile.cluster.wait_same_heads(20)
+        impostor.append(impostor.evaluation([bytes(32)]))
+        impostor.deliver("lender-2")  # which alone has it at first, and passes it on
+        for member in hostile.cluster.running:
+            hostile.cluster.wait_until(
+                lambda member=member: hostile.cluster.sizes(member)["lender-5"][0] == impostor.log.size,  # type: ignore[misc]
+                f"{member} has all of lender-5's log",
+                20,
+            )
     finally:
-        proxy.tamper = lambda method, request, answer: answer
+        proxy.tamper = honest
     for member in hostile.cluster.running:
-        status = hostile.cluster.status(member)
-        assert not [log.problem for log in status.logs if log.problem]
+        problems = {log.member: log.problem for log in hostile.cluster.status(member).logs}
+        assert problems["lender-5"] == ""
