@@ -27,8 +27,12 @@ MAX_BATCH = 4096
 SEALED_SIZES = (540, 2076, 8220, 32_796)  # nonce (12), ciphertext of 512 .. 32,768 bytes, tag (16)
 SEALED_SHARES_SIZE = 304  # HPKE encapsulation (32), ciphertext of eight scalars, tag (16)
 
+MAX_PROPOSAL = 65_000  # bytes of a compressed manifest
+
 _HASH = 32
 _PROOF = 64
+_MAX_NOTE = 16_384  # bytes of a head in an Evidence entry: a signature or two
+_MAX_PATH = 64  # hashes of a proof
 
 
 class Kind(IntEnum):
@@ -37,12 +41,15 @@ class Kind(IntEnum):
     POSITION = 2
     INQUIRY = 3
     EVALUATION = 4
+    PROPOSAL = 8
+    APPROVAL = 9
     READY = 10
     DEALING = 11
     CLOSE = 12
     COMPLAINT = 13
     REVEAL = 14
     CONFIRMATION = 15
+    EVIDENCE = 16
 
 
 UNSOUND = 0
@@ -120,7 +127,7 @@ def _check_wire(kind: Kind, content: bytes) -> None:
             continue
         if (kind, number) == (Kind.DEALING, entry_pb2.Dealing.COORDINATES_FIELD_NUMBER):
             fields(value)
-        elif (kind, number) == (Kind.INQUIRY, entry_pb2.Inquiry.SIZES_FIELD_NUMBER):
+        elif kind == Kind.INQUIRY and number in _INQUIRY_NUMBERS:
             check_numbers(value)
 
 
@@ -177,6 +184,9 @@ def _inquiry(inquiry: entry_pb2.Inquiry) -> None:
         raise InvalidInput("BAD_PURPOSE", "must be one of the known purposes", "purpose")
     _check_hashes(inquiry, "consent_digest", "manifest", "heads_digest")
     _check_not_empty(inquiry.sizes, "sizes")
+    for number, place in enumerate(inquiry.frozen):
+        if place >= len(inquiry.sizes) or (number and place <= inquiry.frozen[number - 1]):
+            raise InvalidInput("BAD_ORDER", "must be places of members, ascending, each once", f"frozen[{number}]")
 
 
 def _evaluation(evaluation: entry_pb2.Evaluation) -> None:
@@ -225,6 +235,28 @@ def _confirmation(confirmation: entry_pb2.Confirmation) -> None:
     _check_ascending(confirmation.reveals, "reveals")
 
 
+def _proposal(proposal: entry_pb2.Proposal) -> None:
+    _check_hashes(proposal, "previous")
+    if not 1 <= len(proposal.manifest) <= MAX_PROPOSAL:
+        raise InvalidInput("BAD_LENGTH", f"must be 1 to {MAX_PROPOSAL} bytes", "manifest")
+
+
+def _approval(approval: entry_pb2.Approval) -> None:
+    _check_hashes(approval, "previous", "manifest")
+
+
+def _evidence(evidence: entry_pb2.Evidence) -> None:
+    for name in ("known", "conflicting"):
+        if not 1 <= len(getattr(evidence, name)) <= _MAX_NOTE:
+            raise InvalidInput("BAD_LENGTH", f"must be 1 to {_MAX_NOTE} bytes", name)
+    if evidence.old_root:
+        _check_hashes(evidence, "old_root")
+    if len(evidence.consistency) > _MAX_PATH or (evidence.consistency and not evidence.old_root):
+        raise InvalidInput("BAD_COUNT", f"at most {_MAX_PATH} hashes, and none without old_root", "consistency")
+    _check_each(evidence.consistency, _HASH, "consistency")
+
+
+_INQUIRY_NUMBERS = frozenset({entry_pb2.Inquiry.SIZES_FIELD_NUMBER, entry_pb2.Inquiry.FROZEN_FIELD_NUMBER})
 _PURPOSES = frozenset(entry_pb2.Purpose.values()) - {entry_pb2.PURPOSE_UNSPECIFIED}
 
 _CHECKS: Mapping[Kind, Callable[[Any], None]] = MappingProxyType(
@@ -238,5 +270,8 @@ _CHECKS: Mapping[Kind, Callable[[Any], None]] = MappingProxyType(
         Kind.COMPLAINT: _complaint,
         Kind.REVEAL: _reveal,
         Kind.CONFIRMATION: _confirmation,
+        Kind.PROPOSAL: _proposal,
+        Kind.APPROVAL: _approval,
+        Kind.EVIDENCE: _evidence,
     }
 )

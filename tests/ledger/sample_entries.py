@@ -36,6 +36,7 @@ def inquiry(rng: Random, label: bytes | None = None, *, time: int = TIME) -> byt
         epoch=1,
         manifest=rng.randbytes(32),
         sizes=[3, 0, 70_000],
+        frozen=[0, 2],
         heads_digest=rng.randbytes(32),
     )
     return pb.Entry(time=time, inquiry=message).SerializeToString()
@@ -100,7 +101,31 @@ def confirmation(rng: Random) -> bytes:
     return pb.Entry(time=TIME, confirmation=message).SerializeToString()
 
 
-def unknown(rng: Random, number: int = 9) -> bytes:
+def proposal(rng: Random) -> bytes:
+    """A Proposal."""
+    message = pb.Proposal(previous=rng.randbytes(32), manifest=rng.randbytes(700))
+    return pb.Entry(time=TIME, proposal=message).SerializeToString()
+
+
+def approval(rng: Random) -> bytes:
+    """An Approval."""
+    message = pb.Approval(previous=rng.randbytes(32), manifest=rng.randbytes(32))
+    return pb.Entry(time=TIME, approval=message).SerializeToString()
+
+
+def evidence(rng: Random) -> bytes:
+    """An Evidence."""
+    message = pb.Evidence(
+        origin="plimsoll/example/lender-9",
+        known=rng.randbytes(200),
+        conflicting=rng.randbytes(200),
+        old_root=rng.randbytes(32),
+        consistency=[rng.randbytes(32) for _ in range(5)],
+    )
+    return pb.Entry(time=TIME, evidence=message).SerializeToString()
+
+
+def unknown(rng: Random, number: int = 7) -> bytes:
     """An entry of a kind that this version does not know."""
     body = rng.randbytes(20)
     tag = number << 3 | 2
@@ -108,4 +133,5 @@ def unknown(rng: Random, number: int = 9) -> bytes:
     return pb.Entry(time=TIME).SerializeToString() + encoded + bytes([len(body)]) + body
 
 
-BUILDERS = (position, inquiry, evaluation, ready, dealing, close, complaint, reveal, confirmation)
+CEREMONY = (ready, dealing, close, complaint, reveal, confirmation)
+BUILDERS = (position, inquiry, evaluation, proposal, approval, *CEREMONY, evidence)

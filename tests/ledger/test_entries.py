@@ -47,9 +47,9 @@ def test_sound_entries_parse_and_their_bytes_are_their_fields(raw):
 
 
 def test_an_unknown_kind_is_sound_but_of_no_kind_and_filed_under_its_number():
-    raw = sample.unknown(RNG, 9)
+    raw = sample.unknown(RNG, 7)
     assert kind_of(parse_entry(raw)) is None
-    assert file_entry(raw) == Filing(9, None)
+    assert file_entry(raw) == Filing(7, None)
 
 
 def test_positions_and_inquiries_are_filed_under_their_label_and_others_by_kind_alone():
@@ -65,7 +65,7 @@ def test_positions_and_inquiries_are_filed_under_their_label_and_others_by_kind_
 
 
 def test_codes_have_names_for_people():
-    assert [kind_name(code) for code in (0, 2, 9, 15)] == ["unsound", "position", "kind 9", "confirmation"]
+    assert [kind_name(code) for code in (0, 2, 7, 15)] == ["unsound", "position", "kind 7", "confirmation"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x08", b"\xff" * 20, bytes(10), b"\x12\x05ab", b"plain text"])
@@ -76,10 +76,10 @@ def test_bytes_that_are_no_entry_are_refused_and_filed_as_unsound(raw):
 
 def test_an_entry_has_at_most_65535_bytes():
     body = sample.unknown(RNG)[:6]
-    largest = body + b"\x4a" + b"\xf5\xff\x03" + bytes(MAX_ENTRY - 10)
+    largest = body + b"\x3a" + b"\xf5\xff\x03" + bytes(MAX_ENTRY - 10)
     assert len(largest) == MAX_ENTRY
     parse_entry(largest)
-    assert refusal(body + b"\x4a" + b"\xf6\xff\x03" + bytes(MAX_ENTRY - 9)) == ("BAD_ENTRY_SIZE", "")
+    assert refusal(body + b"\x3a" + b"\xf6\xff\x03" + bytes(MAX_ENTRY - 9)) == ("BAD_ENTRY_SIZE", "")
 
 
 POSITION = SOUND["position"]

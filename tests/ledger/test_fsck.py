@@ -16,7 +16,9 @@ from tests.ledger.sample_logs import ORIGIN, block, opened, written
 SIZE = 600  # two full tiles, and 88 entries that only the root covers
 EDGE = f"entries[512..{SIZE - 1}]"
 RNG = Random(41)
-ENTRIES = [(sample.BUILDERS[number % 9] if number % 2 else sample.position)(RNG) for number in range(SIZE)]
+ENTRIES = [
+    (sample.BUILDERS[number % len(sample.BUILDERS)] if number % 2 else sample.position)(RNG) for number in range(SIZE)
+]
 
 
 def disk_of(*batches):

@@ -16,7 +16,7 @@ PURPOSES = range(1, 6)
 MOST_ELEMENTS = 4096
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 # Number of the kind, number of its field.
-DEALINGS_COORDINATES, INQUIRYS_SIZES = (11, 3), (3, 7)
+DEALINGS_COORDINATES, INQUIRYS_NUMBERS = (11, 3), ((3, 7), (3, 9))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,25 @@ def _dealing(body: Any) -> bool:
 
 def _inquiry(body: Any) -> bool:
     hashes = [body.consent_digest, body.manifest, body.heads_digest]
-    return len(body.label) == 16 and _all(hashes, 32) and body.purpose in PURPOSES and len(body.sizes) > 0
+    frozen = list(body.frozen)
+    return (
+        len(body.label) == 16
+        and _all(hashes, 32)
+        and body.purpose in PURPOSES
+        and len(body.sizes) > 0
+        and sorted(set(frozen)) == frozen
+        and all(place < len(body.sizes) for place in frozen)
+    )
+
+
+def _evidence(body: Any) -> bool:
+    return (
+        1 <= len(body.known) <= 16_384
+        and 1 <= len(body.conflicting) <= 16_384
+        and len(body.old_root) in (0, 32)
+        and len(body.consistency) <= (64 if body.old_root else 0)
+        and _all(body.consistency, 32)
+    )
 
 
 def _confirmation(body: Any) -> bool:
@@ -89,6 +107,9 @@ SHAPES = {
     "complaint": lambda b: _all([b.ceremony, b.close, b.dealing], 32),
     "reveal": lambda b: _all([b.ceremony, b.complaint, *b.shares], 32) and len(b.shares) == SHARES,
     "confirmation": _confirmation,
+    "proposal": lambda b: len(b.previous) == 32 and 1 <= len(b.manifest) <= 65_000,
+    "approval": lambda b: _all([b.previous, b.manifest], 32),
+    "evidence": _evidence,
 }
 
 
@@ -132,7 +153,7 @@ def _check_inside(kind: int, content: bytes) -> None:
     for number, value in contents(content):
         if (kind, number) == DEALINGS_COORDINATES:
             contents(value)
-        if (kind, number) == INQUIRYS_SIZES:
+        if (kind, number) in INQUIRYS_NUMBERS:
             at = 0
             while at < len(value):
                 _, at = _varint(value, at)

@@ -43,20 +43,112 @@ class ManifestResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MANIFEST_FIELD_NUMBER: _builtins.int
+    SUCCESSIONS_FIELD_NUMBER: _builtins.int
     manifest: _builtins.bytes
-    """The signed note with every member's signature."""
+    """The signed note with every member's signature: the founding manifest."""
+    @_builtins.property
+    def successions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Succession]:
+        """Its successors, in order; the last one is in force."""
+
     def __init__(
         self,
         *,
         manifest: _builtins.bytes = ...,
+        successions: _abc.Iterable[Global___Succession] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "successions", b"successions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ManifestResponse: _TypeAlias = ManifestResponse  # noqa: Y015
+
+@_typing.final
+class ApprovalProof(_message.Message):
+    """That a member approved a successor, shown without its log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
+    RECEIPT_FIELD_NUMBER: _builtins.int
+    member: _builtins.str
+    """The member."""
+    entry: _builtins.bytes
+    """The Approval entry's bytes."""
+    receipt: _builtins.bytes
+    """Its receipt, a C2SP tlog-proof, under the log key that the predecessor has for this member."""
+    def __init__(
+        self,
+        *,
+        member: _builtins.str = ...,
+        entry: _builtins.bytes = ...,
+        receipt: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "member", b"member", "receipt", b"receipt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalProof: _TypeAlias = ApprovalProof  # noqa: Y015
+
+@_typing.final
+class Succession(_message.Message):
+    """One change of the manifest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    APPROVALS_FIELD_NUMBER: _builtins.int
+    manifest: _builtins.bytes
+    """The successor's text."""
+    @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApprovalProof]:
+        """One per approving member, in the predecessor's order of members; more than two thirds of those that count."""
+
+    def __init__(
+        self,
+        *,
+        manifest: _builtins.bytes = ...,
+        approvals: _abc.Iterable[Global___ApprovalProof] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "manifest", b"manifest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Succession: _TypeAlias = Succession  # noqa: Y015
+
+@_typing.final
+class Lineage(_message.Message):
+    """A consortium's manifests from the founding one on, as kept in a home and handed to who joins."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOUNDING_FIELD_NUMBER: _builtins.int
+    SUCCESSIONS_FIELD_NUMBER: _builtins.int
+    founding: _builtins.bytes
+    """The founding manifest's signed note."""
+    @_builtins.property
+    def successions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Succession]:
+        """Its successors, in order."""
+
+    def __init__(
+        self,
+        *,
+        founding: _builtins.bytes = ...,
+        successions: _abc.Iterable[Global___Succession] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["founding", b"founding", "successions", b"successions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lineage: _TypeAlias = Lineage  # noqa: Y015
 
 @_typing.final
 class LatestHeadsRequest(_message.Message):

@@ -68,12 +68,15 @@ class Entry(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     INQUIRY_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
     DEALING_FIELD_NUMBER: _builtins.int
     CLOSE_FIELD_NUMBER: _builtins.int
     COMPLAINT_FIELD_NUMBER: _builtins.int
     REVEAL_FIELD_NUMBER: _builtins.int
     CONFIRMATION_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     time: _builtins.int
     """Unix seconds by the author's clock when the entry was made."""
     @_builtins.property
@@ -87,6 +90,14 @@ class Entry(_message.Message):
     @_builtins.property
     def evaluation(self) -> Global___Evaluation:
         """This member is about to have pseudonym keys evaluated."""
+
+    @_builtins.property
+    def proposal(self) -> Global___Proposal:
+        """This member proposes a successor of the manifest in force."""
+
+    @_builtins.property
+    def approval(self) -> Global___Approval:
+        """This member approves a successor."""
 
     @_builtins.property
     def ready(self) -> Global___Ready:
@@ -112,6 +123,10 @@ class Entry(_message.Message):
     def confirmation(self) -> Global___Confirmation:
         """Key ceremony: a custodian holds its shares under exactly this transcript."""
 
+    @_builtins.property
+    def evidence(self) -> Global___Evidence:
+        """Another member has signed two histories of its log."""
+
     def __init__(
         self,
         *,
@@ -119,18 +134,21 @@ class Entry(_message.Message):
         position: Global___Position | None = ...,
         inquiry: Global___Inquiry | None = ...,
         evaluation: Global___Evaluation | None = ...,
+        proposal: Global___Proposal | None = ...,
+        approval: Global___Approval | None = ...,
         ready: Global___Ready | None = ...,
         dealing: Global___Dealing | None = ...,
         close: Global___Close | None = ...,
         complaint: Global___Complaint | None = ...,
         reveal: Global___Reveal | None = ...,
         confirmation: Global___Confirmation | None = ...,
+        evidence: Global___Evidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "ready", b"ready", "reveal", b"reveal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "evidence", b"evidence", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "proposal", b"proposal", "ready", b"ready", "reveal", b"reveal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "ready", b"ready", "reveal", b"reveal", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "evidence", b"evidence", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "proposal", b"proposal", "ready", b"ready", "reveal", b"reveal", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["position", "inquiry", "evaluation", "ready", "dealing", "close", "complaint", "reveal", "confirmation"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["position", "inquiry", "evaluation", "proposal", "approval", "ready", "dealing", "close", "complaint", "reveal", "confirmation", "evidence"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -208,6 +226,7 @@ class Inquiry(_message.Message):
     MANIFEST_FIELD_NUMBER: _builtins.int
     SIZES_FIELD_NUMBER: _builtins.int
     HEADS_DIGEST_FIELD_NUMBER: _builtins.int
+    FROZEN_FIELD_NUMBER: _builtins.int
     label: _builtins.bytes
     """16 bytes: HMAC-SHA256 under the borrower's inquiry key over kind, member and the running number of this inquiry."""
     purpose: Global___Purpose.ValueType
@@ -226,6 +245,10 @@ class Inquiry(_message.Message):
     def sizes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The tree size of each member's log to be used, in the manifest's order."""
 
+    @_builtins.property
+    def frozen(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Places in the manifest's order, from 0 and ascending, of the members whose logs are frozen."""
+
     def __init__(
         self,
         *,
@@ -237,10 +260,11 @@ class Inquiry(_message.Message):
         manifest: _builtins.bytes = ...,
         sizes: _abc.Iterable[_builtins.int] | None = ...,
         heads_digest: _builtins.bytes = ...,
+        frozen: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consent_digest", b"consent_digest", "epoch", b"epoch", "heads_digest", b"heads_digest", "label", b"label", "manifest", b"manifest", "purpose", b"purpose", "sizes", b"sizes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consent_digest", b"consent_digest", "epoch", b"epoch", "frozen", b"frozen", "heads_digest", b"heads_digest", "label", b"label", "manifest", b"manifest", "purpose", b"purpose", "sizes", b"sizes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -501,3 +525,95 @@ class Confirmation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Confirmation: _TypeAlias = Confirmation  # noqa: Y015
+
+@_typing.final
+class Proposal(_message.Message):
+    """A successor of a manifest, to be approved by more than two thirds of the members."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    previous: _builtins.bytes
+    """32 bytes: id of the manifest it succeeds."""
+    manifest: _builtins.bytes
+    """The successor's text, compressed by zlib, at most 65,000 bytes."""
+    def __init__(
+        self,
+        *,
+        previous: _builtins.bytes = ...,
+        manifest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "previous", b"previous"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Proposal: _TypeAlias = Proposal  # noqa: Y015
+
+@_typing.final
+class Approval(_message.Message):
+    """The author approves one successor of a manifest; approving two successors of one manifest is misconduct."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    previous: _builtins.bytes
+    """32 bytes: id of the manifest that is succeeded."""
+    manifest: _builtins.bytes
+    """32 bytes: id of the successor."""
+    def __init__(
+        self,
+        *,
+        previous: _builtins.bytes = ...,
+        manifest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest", "previous", b"previous"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Approval: _TypeAlias = Approval  # noqa: Y015
+
+@_typing.final
+class Evidence(_message.Message):
+    """Two heads under one log key that no consistency proof joins. It proves itself to whoever has the log's key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    KNOWN_FIELD_NUMBER: _builtins.int
+    CONFLICTING_FIELD_NUMBER: _builtins.int
+    OLD_ROOT_FIELD_NUMBER: _builtins.int
+    CONSISTENCY_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """The forked log."""
+    known: _builtins.bytes
+    """A signed note: the smaller head, or, of two of equal size, the one with the smaller root."""
+    conflicting: _builtins.bytes
+    """A signed note: the other head."""
+    old_root: _builtins.bytes
+    """32 bytes: the root that the larger head's tree has at the smaller one's size; empty where the sizes are equal."""
+    @_builtins.property
+    def consistency(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """RFC 6962 consistency proof from old_root to the larger head, 32 bytes each; empty where the sizes are equal."""
+
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        known: _builtins.bytes = ...,
+        conflicting: _builtins.bytes = ...,
+        old_root: _builtins.bytes = ...,
+        consistency: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicting", b"conflicting", "consistency", b"consistency", "known", b"known", "old_root", b"old_root", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015

@@ -390,6 +390,9 @@ class LogFreshness(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     HEAD_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     FEED_AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    STALE_FIELD_NUMBER: _builtins.int
+    FROZEN_FIELD_NUMBER: _builtins.int
+    WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """The member."""
     size: _builtins.int
@@ -398,6 +401,12 @@ class LogFreshness(_message.Message):
     """Seconds since this node stored that member's newest head; 0 for this node's own log."""
     feed_age_seconds: _builtins.int
     """Seconds since that member's last position, by the entry's time; -1: none yet."""
+    stale: _builtins.bool
+    """Neither a heartbeat nor a feed for longer than is usual."""
+    frozen: _builtins.bool
+    """Its author has signed two histories: the log counts at the size that was last witnessed before that."""
+    witnessed_size: _builtins.int
+    """Tree size of its newest witnessed head known here; 0: none."""
     def __init__(
         self,
         *,
@@ -405,10 +414,13 @@ class LogFreshness(_message.Message):
         size: _builtins.int = ...,
         head_age_seconds: _builtins.int = ...,
         feed_age_seconds: _builtins.int = ...,
+        stale: _builtins.bool = ...,
+        frozen: _builtins.bool = ...,
+        witnessed_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_age_seconds", b"feed_age_seconds", "head_age_seconds", b"head_age_seconds", "member", b"member", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed_age_seconds", b"feed_age_seconds", "frozen", b"frozen", "head_age_seconds", b"head_age_seconds", "member", b"member", "size", b"size", "stale", b"stale", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -85,6 +85,8 @@ class LogStatus(_message.Message):
     ROOT_FIELD_NUMBER: _builtins.int
     HEAD_AGE_SECONDS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
+    FROZEN_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """The member."""
     size: _builtins.int
@@ -97,6 +99,10 @@ class LogStatus(_message.Message):
     """Seconds since the newest head was stored; -1: none."""
     problem: _builtins.str
     """Why nothing more of this log is taken, or ""."""
+    witnessed_size: _builtins.int
+    """Tree size of the newest witnessed head; 0: none."""
+    frozen: _builtins.bool
+    """Whether evidence of a fork has frozen this log."""
     def __init__(
         self,
         *,
@@ -106,10 +112,12 @@ class LogStatus(_message.Message):
         root: _builtins.str = ...,
         head_age_seconds: _builtins.int = ...,
         problem: _builtins.str = ...,
+        witnessed_size: _builtins.int = ...,
+        frozen: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_age_seconds", b"head_age_seconds", "known_size", b"known_size", "member", b"member", "problem", b"problem", "root", b"root", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frozen", b"frozen", "head_age_seconds", b"head_age_seconds", "known_size", b"known_size", "member", b"member", "problem", b"problem", "root", b"root", "size", b"size", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -188,6 +196,9 @@ class StatusResponse(_message.Message):
     BORROWERS_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    ALERTS_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """The member that runs it."""
     consortium: _builtins.str
@@ -208,6 +219,10 @@ class StatusResponse(_message.Message):
     """Resident memory, bytes."""
     version: _builtins.str
     """Version of the program."""
+    manifest: _builtins.str
+    """Id of the manifest in force, hex."""
+    sequence: _builtins.int
+    """How many manifests came before it."""
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]:
         """Everybody else."""
@@ -219,6 +234,10 @@ class StatusResponse(_message.Message):
     @_builtins.property
     def keys(self) -> Global___KeyStatus:
         """The keys."""
+
+    @_builtins.property
+    def alerts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a person should look at, in plain words; empty when all is well."""
 
     def __init__(
         self,
@@ -236,11 +255,187 @@ class StatusResponse(_message.Message):
         borrowers: _builtins.int = ...,
         memory_bytes: _builtins.int = ...,
         version: _builtins.str = ...,
+        manifest: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        alerts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowers", b"borrowers", "consortium", b"consortium", "disk_free_bytes", b"disk_free_bytes", "disk_used_bytes", b"disk_used_bytes", "keys", b"keys", "logs", b"logs", "member", b"member", "memory_bytes", b"memory_bytes", "name", b"name", "peers", b"peers", "state", b"state", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "borrowers", b"borrowers", "consortium", b"consortium", "disk_free_bytes", b"disk_free_bytes", "disk_used_bytes", b"disk_used_bytes", "keys", b"keys", "logs", b"logs", "manifest", b"manifest", "member", b"member", "memory_bytes", b"memory_bytes", "name", b"name", "peers", b"peers", "sequence", b"sequence", "state", b"state", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusResponse: _TypeAlias = StatusResponse  # noqa: Y015
+
+@_typing.final
+class ProposeRequest(_message.Message):
+    """A successor to propose."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    manifest: _builtins.bytes
+    """Its text, UTF-8."""
+    def __init__(
+        self,
+        *,
+        manifest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeRequest: _TypeAlias = ProposeRequest  # noqa: Y015
+
+@_typing.final
+class ProposeResponse(_message.Message):
+    """The proposal is durable in this member's log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    manifest: _builtins.bytes
+    """32 bytes: the successor's id."""
+    index: _builtins.int
+    """Index of the Proposal entry."""
+    def __init__(
+        self,
+        *,
+        manifest: _builtins.bytes = ...,
+        index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "manifest", b"manifest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeResponse: _TypeAlias = ProposeResponse  # noqa: Y015
+
+@_typing.final
+class ApproveRequest(_message.Message):
+    """A successor to approve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    manifest: _builtins.bytes
+    """32 bytes: its id, as listed by Proposals."""
+    def __init__(
+        self,
+        *,
+        manifest: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["manifest", b"manifest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveRequest: _TypeAlias = ApproveRequest  # noqa: Y015
+
+@_typing.final
+class ApproveResponse(_message.Message):
+    """The approval is durable in this member's log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Index of the Approval entry."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveResponse: _TypeAlias = ApproveResponse  # noqa: Y015
+
+@_typing.final
+class ProposalsRequest(_message.Message):
+    """Nothing to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalsRequest: _TypeAlias = ProposalsRequest  # noqa: Y015
+
+@_typing.final
+class ProposedManifest(_message.Message):
+    """One successor proposed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    PROPOSER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    manifest: _builtins.bytes
+    """32 bytes: its id."""
+    proposer: _builtins.str
+    """The member that proposed it first."""
+    text: _builtins.bytes
+    """Its text, UTF-8."""
+    needed: _builtins.int
+    """How many approvals it takes."""
+    @_builtins.property
+    def approved(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The members that approve it, in the manifest's order."""
+
+    def __init__(
+        self,
+        *,
+        manifest: _builtins.bytes = ...,
+        proposer: _builtins.str = ...,
+        text: _builtins.bytes = ...,
+        approved: _abc.Iterable[_builtins.str] | None = ...,
+        needed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "manifest", b"manifest", "needed", b"needed", "proposer", b"proposer", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposedManifest: _TypeAlias = ProposedManifest  # noqa: Y015
+
+@_typing.final
+class ProposalsResponse(_message.Message):
+    """In the order in which this node came to know of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProposedManifest]:
+        """Those whose predecessor is the manifest in force."""
+
+    def __init__(
+        self,
+        *,
+        proposals: _abc.Iterable[Global___ProposedManifest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proposals", b"proposals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposalsResponse: _TypeAlias = ProposalsResponse  # noqa: Y015

@@ -40,6 +40,21 @@ class OperatorServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_operator__pb2.StatusRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_operator__pb2.StatusResponse.FromString,
                 _registered_method=True)
+        self.Propose = channel.unary_unary(
+                '/plimsoll.v1.OperatorService/Propose',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.ProposeRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.ProposeResponse.FromString,
+                _registered_method=True)
+        self.Approve = channel.unary_unary(
+                '/plimsoll.v1.OperatorService/Approve',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.ApproveRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.ApproveResponse.FromString,
+                _registered_method=True)
+        self.Proposals = channel.unary_unary(
+                '/plimsoll.v1.OperatorService/Proposals',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -53,6 +68,27 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Propose(self, request, context):
+        """Puts a successor of the manifest before the members, by an entry in this member's log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Approve(self, request, context):
+        """Approves a proposed successor, by an entry in this member's log.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Proposals(self, request, context):
+        """The proposals to succeed the manifest in force, and who has approved them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +96,21 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.Status,
                     request_deserializer=plimsoll_dot_v1_dot_operator__pb2.StatusRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_operator__pb2.StatusResponse.SerializeToString,
+            ),
+            'Propose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Propose,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.ProposeRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.ProposeResponse.SerializeToString,
+            ),
+            'Approve': grpc.unary_unary_rpc_method_handler(
+                    servicer.Approve,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.ApproveRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.ApproveResponse.SerializeToString,
+            ),
+            'Proposals': grpc.unary_unary_rpc_method_handler(
+                    servicer.Proposals,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +141,87 @@ class OperatorService:
             '/plimsoll.v1.OperatorService/Status',
             plimsoll_dot_v1_dot_operator__pb2.StatusRequest.SerializeToString,
             plimsoll_dot_v1_dot_operator__pb2.StatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Propose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/Propose',
+            plimsoll_dot_v1_dot_operator__pb2.ProposeRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.ProposeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Approve(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/Approve',
+            plimsoll_dot_v1_dot_operator__pb2.ApproveRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.ApproveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Proposals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/Proposals',
+            plimsoll_dot_v1_dot_operator__pb2.ProposalsRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.ProposalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

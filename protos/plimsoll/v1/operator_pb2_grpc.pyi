@@ -35,6 +35,12 @@ class OperatorServiceStub:
     def __new__(cls, channel: _aio.Channel) -> OperatorServiceAsyncStub: ...
     Status: _grpc.UnaryUnaryMultiCallable[_operator_pb2.StatusRequest, _operator_pb2.StatusResponse]
     """How the node is."""
+    Propose: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ProposeRequest, _operator_pb2.ProposeResponse]
+    """Puts a successor of the manifest before the members, by an entry in this member's log."""
+    Approve: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ApproveRequest, _operator_pb2.ApproveResponse]
+    """Approves a proposed successor, by an entry in this member's log."""
+    Proposals: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ProposalsRequest, _operator_pb2.ProposalsResponse]
+    """The proposals to succeed the manifest in force, and who has approved them."""
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -43,6 +49,12 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Status: _aio.UnaryUnaryMultiCallable[_operator_pb2.StatusRequest, _operator_pb2.StatusResponse]  # type: ignore[assignment]
     """How the node is."""
+    Propose: _aio.UnaryUnaryMultiCallable[_operator_pb2.ProposeRequest, _operator_pb2.ProposeResponse]  # type: ignore[assignment]
+    """Puts a successor of the manifest before the members, by an entry in this member's log."""
+    Approve: _aio.UnaryUnaryMultiCallable[_operator_pb2.ApproveRequest, _operator_pb2.ApproveResponse]  # type: ignore[assignment]
+    """Approves a proposed successor, by an entry in this member's log."""
+    Proposals: _aio.UnaryUnaryMultiCallable[_operator_pb2.ProposalsRequest, _operator_pb2.ProposalsResponse]  # type: ignore[assignment]
+    """The proposals to succeed the manifest in force, and who has approved them."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """For the people who run a node. Role: operator."""
@@ -54,5 +66,29 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.StatusResponse, _abc.Awaitable[_operator_pb2.StatusResponse]]:
         """How the node is."""
+
+    @_abc_1.abstractmethod
+    def Propose(
+        self,
+        request: _operator_pb2.ProposeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ProposeResponse, _abc.Awaitable[_operator_pb2.ProposeResponse]]:
+        """Puts a successor of the manifest before the members, by an entry in this member's log."""
+
+    @_abc_1.abstractmethod
+    def Approve(
+        self,
+        request: _operator_pb2.ApproveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ApproveResponse, _abc.Awaitable[_operator_pb2.ApproveResponse]]:
+        """Approves a proposed successor, by an entry in this member's log."""
+
+    @_abc_1.abstractmethod
+    def Proposals(
+        self,
+        request: _operator_pb2.ProposalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.ProposalsResponse, _abc.Awaitable[_operator_pb2.ProposalsResponse]]:
+        """The proposals to succeed the manifest in force, and who has approved them."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

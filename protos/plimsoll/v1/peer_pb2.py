@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16plimsoll/v1/peer.proto\x12\x0bplimsoll.v1\"Z\n\x05\x42lock\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x03 \x03(\x0c\x12\x0c\n\x04head\x18\x04 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x05 \x03(\x0c\"5\n\x07HeadRef\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\x0e\n\x0cHeadsRequest\"\x1e\n\rHeadsResponse\x12\r\n\x05heads\x18\x01 \x03(\x0c\"0\n\x0bPushRequest\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"\x1c\n\x0cPushResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\",\n\x0bPullRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"1\n\x0cPullResponse\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"T\n\x0f\x45valuateRequest\x12 \n\x04tail\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\"U\n\x10\x45valuateResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"\x8a\x01\n\x0e\x44\x65\x63ryptRequest\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12 \n\x04tail\x18\x03 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\x11\n\tquery_key\x18\x04 \x01(\x0c\x12#\n\x05heads\x18\x05 \x03(\x0b\x32\x14.plimsoll.v1.HeadRef\":\n\tExclusion\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\"\xa1\x01\n\x0f\x44\x65\x63ryptResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08withheld\x18\x03 \x01(\t\x12\x11\n\tnonce_sum\x18\x04 \x01(\x0c\x12\x0e\n\x06points\x18\x05 \x03(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\x12(\n\x08\x65xcluded\x18\x07 \x03(\x0b\x32\x16.plimsoll.v1.Exclusion2\xd8\x02\n\x0bPeerService\x12>\n\x05Heads\x12\x19.plimsoll.v1.HeadsRequest\x1a\x1a.plimsoll.v1.HeadsResponse\x12;\n\x04Push\x12\x18.plimsoll.v1.PushRequest\x1a\x19.plimsoll.v1.PushResponse\x12=\n\x04Pull\x12\x18.plimsoll.v1.PullRequest\x1a\x19.plimsoll.v1.PullResponse0\x01\x12G\n\x08\x45valuate\x12\x1c.plimsoll.v1.EvaluateRequest\x1a\x1d.plimsoll.v1.EvaluateResponse\x12\x44\n\x07\x44\x65\x63rypt\x12\x1b.plimsoll.v1.DecryptRequest\x1a\x1c.plimsoll.v1.DecryptResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16plimsoll/v1/peer.proto\x12\x0bplimsoll.v1\"Z\n\x05\x42lock\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x03 \x03(\x0c\x12\x0c\n\x04head\x18\x04 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x05 \x03(\x0c\"5\n\x07HeadRef\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\x0e\n\x0cHeadsRequest\"1\n\rHeadsResponse\x12\r\n\x05heads\x18\x01 \x03(\x0c\x12\x11\n\twitnessed\x18\x02 \x03(\x0c\"1\n\x0eWitnessRequest\x12\x0c\n\x04head\x18\x01 \x01(\x0c\x12\x11\n\twitnessed\x18\x02 \x01(\x0c\"\x1f\n\x0fWitnessResponse\x12\x0c\n\x04head\x18\x01 \x01(\x0c\"0\n\x0bPushRequest\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"\x1c\n\x0cPushResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\",\n\x0bPullRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"1\n\x0cPullResponse\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"T\n\x0f\x45valuateRequest\x12 \n\x04tail\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\"U\n\x10\x45valuateResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"\x9d\x01\n\x0e\x44\x65\x63ryptRequest\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12 \n\x04tail\x18\x03 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\x11\n\tquery_key\x18\x04 \x01(\x0c\x12#\n\x05heads\x18\x05 \x03(\x0b\x32\x14.plimsoll.v1.HeadRef\x12\x11\n\twitnessed\x18\x06 \x03(\x0c\":\n\tExclusion\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\"\xa1\x01\n\x0f\x44\x65\x63ryptResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08withheld\x18\x03 \x01(\t\x12\x11\n\tnonce_sum\x18\x04 \x01(\x0c\x12\x0e\n\x06points\x18\x05 \x03(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\x12(\n\x08\x65xcluded\x18\x07 \x03(\x0b\x32\x16.plimsoll.v1.Exclusion2\x9e\x03\n\x0bPeerService\x12>\n\x05Heads\x12\x19.plimsoll.v1.HeadsRequest\x1a\x1a.plimsoll.v1.HeadsResponse\x12;\n\x04Push\x12\x18.plimsoll.v1.PushRequest\x1a\x19.plimsoll.v1.PushResponse\x12=\n\x04Pull\x12\x18.plimsoll.v1.PullRequest\x1a\x19.plimsoll.v1.PullResponse0\x01\x12\x44\n\x07Witness\x12\x1b.plimsoll.v1.WitnessRequest\x1a\x1c.plimsoll.v1.WitnessResponse\x12G\n\x08\x45valuate\x12\x1c.plimsoll.v1.EvaluateRequest\x1a\x1d.plimsoll.v1.EvaluateResponse\x12\x44\n\x07\x44\x65\x63rypt\x12\x1b.plimsoll.v1.DecryptRequest\x1a\x1c.plimsoll.v1.DecryptResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,25 +38,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEADSREQUEST']._serialized_start=186
   _globals['_HEADSREQUEST']._serialized_end=200
   _globals['_HEADSRESPONSE']._serialized_start=202
-  _globals['_HEADSRESPONSE']._serialized_end=232
-  _globals['_PUSHREQUEST']._serialized_start=234
-  _globals['_PUSHREQUEST']._serialized_end=282
-  _globals['_PUSHRESPONSE']._serialized_start=284
-  _globals['_PUSHRESPONSE']._serialized_end=312
-  _globals['_PULLREQUEST']._serialized_start=314
-  _globals['_PULLREQUEST']._serialized_end=358
-  _globals['_PULLRESPONSE']._serialized_start=360
-  _globals['_PULLRESPONSE']._serialized_end=409
-  _globals['_EVALUATEREQUEST']._serialized_start=411
-  _globals['_EVALUATEREQUEST']._serialized_end=495
-  _globals['_EVALUATERESPONSE']._serialized_start=497
-  _globals['_EVALUATERESPONSE']._serialized_end=582
-  _globals['_DECRYPTREQUEST']._serialized_start=585
-  _globals['_DECRYPTREQUEST']._serialized_end=723
-  _globals['_EXCLUSION']._serialized_start=725
-  _globals['_EXCLUSION']._serialized_end=783
-  _globals['_DECRYPTRESPONSE']._serialized_start=786
-  _globals['_DECRYPTRESPONSE']._serialized_end=947
-  _globals['_PEERSERVICE']._serialized_start=950
-  _globals['_PEERSERVICE']._serialized_end=1294
+  _globals['_HEADSRESPONSE']._serialized_end=251
+  _globals['_WITNESSREQUEST']._serialized_start=253
+  _globals['_WITNESSREQUEST']._serialized_end=302
+  _globals['_WITNESSRESPONSE']._serialized_start=304
+  _globals['_WITNESSRESPONSE']._serialized_end=335
+  _globals['_PUSHREQUEST']._serialized_start=337
+  _globals['_PUSHREQUEST']._serialized_end=385
+  _globals['_PUSHRESPONSE']._serialized_start=387
+  _globals['_PUSHRESPONSE']._serialized_end=415
+  _globals['_PULLREQUEST']._serialized_start=417
+  _globals['_PULLREQUEST']._serialized_end=461
+  _globals['_PULLRESPONSE']._serialized_start=463
+  _globals['_PULLRESPONSE']._serialized_end=512
+  _globals['_EVALUATEREQUEST']._serialized_start=514
+  _globals['_EVALUATEREQUEST']._serialized_end=598
+  _globals['_EVALUATERESPONSE']._serialized_start=600
+  _globals['_EVALUATERESPONSE']._serialized_end=685
+  _globals['_DECRYPTREQUEST']._serialized_start=688
+  _globals['_DECRYPTREQUEST']._serialized_end=845
+  _globals['_EXCLUSION']._serialized_start=847
+  _globals['_EXCLUSION']._serialized_end=905
+  _globals['_DECRYPTRESPONSE']._serialized_start=908
+  _globals['_DECRYPTRESPONSE']._serialized_end=1069
+  _globals['_PEERSERVICE']._serialized_start=1072
+  _globals['_PEERSERVICE']._serialized_end=1486
 # @@protoc_insertion_point(module_scope)

@@ -116,22 +116,76 @@ class HeadsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADS_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed notes, one per log with at least one entry."""
+
+    @_builtins.property
+    def witnessed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Signed notes with their cosignatures: the largest witnessed head of each log that has one."""
 
     def __init__(
         self,
         *,
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
+        witnessed: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeadsResponse: _TypeAlias = HeadsResponse  # noqa: Y015
+
+@_typing.final
+class WitnessRequest(_message.Message):
+    """A heartbeat: the author says that this is its newest head, and asks for cosignatures."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
+    head: _builtins.bytes
+    """A signed note: a head of the caller's log with the caller's own cosignature."""
+    witnessed: _builtins.bytes
+    """A signed note: the largest head of that log that was witnessed so far, with the cosignatures that show it; or empty."""
+    def __init__(
+        self,
+        *,
+        head: _builtins.bytes = ...,
+        witnessed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "witnessed", b"witnessed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WitnessRequest: _TypeAlias = WitnessRequest  # noqa: Y015
+
+@_typing.final
+class WitnessResponse(_message.Message):
+    """What the receiver makes of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEAD_FIELD_NUMBER: _builtins.int
+    head: _builtins.bytes
+    """A signed note: the same head with the receiver's cosignature; empty where it does not hold the head's tree yet."""
+    def __init__(
+        self,
+        *,
+        head: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WitnessResponse: _TypeAlias = WitnessResponse  # noqa: Y015
 
 @_typing.final
 class PushRequest(_message.Message):
@@ -310,6 +364,7 @@ class DecryptRequest(_message.Message):
     TAIL_FIELD_NUMBER: _builtins.int
     QUERY_KEY_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """The Inquiry entry's bytes."""
     receipt: _builtins.bytes
@@ -324,6 +379,12 @@ class DecryptRequest(_message.Message):
     def heads(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeadRef]:
         """The heads to be used, in the manifest's order of members."""
 
+    @_builtins.property
+    def witnessed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Signed notes: for each frozen log, in the order of the inquiry's `frozen`, the witnessed head it counts at; empty
+        where none was ever witnessed and the log counts at size 0.
+        """
+
     def __init__(
         self,
         *,
@@ -332,10 +393,11 @@ class DecryptRequest(_message.Message):
         tail: Global___Block | None = ...,
         query_key: _builtins.bytes = ...,
         heads: _abc.Iterable[Global___HeadRef] | None = ...,
+        witnessed: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tail", b"tail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "heads", b"heads", "query_key", b"query_key", "receipt", b"receipt", "tail", b"tail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "heads", b"heads", "query_key", b"query_key", "receipt", b"receipt", "tail", b"tail", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

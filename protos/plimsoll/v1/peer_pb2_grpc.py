@@ -51,6 +51,11 @@ class PeerServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_peer__pb2.PullRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_peer__pb2.PullResponse.FromString,
                 _registered_method=True)
+        self.Witness = channel.unary_unary(
+                '/plimsoll.v1.PeerService/Witness',
+                request_serializer=plimsoll_dot_v1_dot_peer__pb2.WitnessRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_peer__pb2.WitnessResponse.FromString,
+                _registered_method=True)
         self.Evaluate = channel.unary_unary(
                 '/plimsoll.v1.PeerService/Evaluate',
                 request_serializer=plimsoll_dot_v1_dot_peer__pb2.EvaluateRequest.SerializeToString,
@@ -89,6 +94,13 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Witness(self, request, context):
+        """Offers a head of the caller's own log to be cosigned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Evaluate(self, request, context):
         """Custodian: evaluates a logged batch of blinded identities under this custodian's share of the OPRF key.
         """
@@ -120,6 +132,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.Pull,
                     request_deserializer=plimsoll_dot_v1_dot_peer__pb2.PullRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_peer__pb2.PullResponse.SerializeToString,
+            ),
+            'Witness': grpc.unary_unary_rpc_method_handler(
+                    servicer.Witness,
+                    request_deserializer=plimsoll_dot_v1_dot_peer__pb2.WitnessRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_peer__pb2.WitnessResponse.SerializeToString,
             ),
             'Evaluate': grpc.unary_unary_rpc_method_handler(
                     servicer.Evaluate,
@@ -215,6 +232,33 @@ class PeerService:
             '/plimsoll.v1.PeerService/Pull',
             plimsoll_dot_v1_dot_peer__pb2.PullRequest.SerializeToString,
             plimsoll_dot_v1_dot_peer__pb2.PullResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Witness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.PeerService/Witness',
+            plimsoll_dot_v1_dot_peer__pb2.WitnessRequest.SerializeToString,
+            plimsoll_dot_v1_dot_peer__pb2.WitnessResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class PeerServiceStub:
     """Offers consecutive entries of one log; stored only after verification, durable when the call returns."""
     Pull: _grpc.UnaryStreamMultiCallable[_peer_pb2.PullRequest, _peer_pb2.PullResponse]
     """Entries of one log from a position on, in verifiable blocks, up to the head the server holds when the call starts."""
+    Witness: _grpc.UnaryUnaryMultiCallable[_peer_pb2.WitnessRequest, _peer_pb2.WitnessResponse]
+    """Offers a head of the caller's own log to be cosigned."""
     Evaluate: _grpc.UnaryUnaryMultiCallable[_peer_pb2.EvaluateRequest, _peer_pb2.EvaluateResponse]
     """Custodian: evaluates a logged batch of blinded identities under this custodian's share of the OPRF key."""
     Decrypt: _grpc.UnaryUnaryMultiCallable[_peer_pb2.DecryptRequest, _peer_pb2.DecryptResponse]
@@ -59,6 +61,8 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """Offers consecutive entries of one log; stored only after verification, durable when the call returns."""
     Pull: _aio.UnaryStreamMultiCallable[_peer_pb2.PullRequest, _peer_pb2.PullResponse]  # type: ignore[assignment]
     """Entries of one log from a position on, in verifiable blocks, up to the head the server holds when the call starts."""
+    Witness: _aio.UnaryUnaryMultiCallable[_peer_pb2.WitnessRequest, _peer_pb2.WitnessResponse]  # type: ignore[assignment]
+    """Offers a head of the caller's own log to be cosigned."""
     Evaluate: _aio.UnaryUnaryMultiCallable[_peer_pb2.EvaluateRequest, _peer_pb2.EvaluateResponse]  # type: ignore[assignment]
     """Custodian: evaluates a logged batch of blinded identities under this custodian's share of the OPRF key."""
     Decrypt: _aio.UnaryUnaryMultiCallable[_peer_pb2.DecryptRequest, _peer_pb2.DecryptResponse]  # type: ignore[assignment]
@@ -92,6 +96,14 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_peer_pb2.PullResponse], _abc.AsyncIterator[_peer_pb2.PullResponse]]:
         """Entries of one log from a position on, in verifiable blocks, up to the head the server holds when the call starts."""
+
+    @_abc_1.abstractmethod
+    def Witness(
+        self,
+        request: _peer_pb2.WitnessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.WitnessResponse, _abc.Awaitable[_peer_pb2.WitnessResponse]]:
+        """Offers a head of the caller's own log to be cosigned."""
 
     @_abc_1.abstractmethod
     def Evaluate(
