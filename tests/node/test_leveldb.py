@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,23 +119,30 @@ FILL = """
     except PlimsollError as error:
         print(written, type(error).__name__, error.reason)
     assert store.get(b"%08d" % (written - 1)) is not None
-    for path in folder.parent.glob("ballast*"):
-        path.unlink()
     try:
         store.write([(b"behind", b"")])
     except PlimsollError as error:
         print(type(error).__name__, error.reason)
+    resting = store.scan(b"", b"x")
+    next(resting)
+    for path in folder.parent.glob("ballast*"):
+        path.unlink()
+    store.write([(b"%08d" % 99_999_999, b"")])
+    held = sum(1 for _ in store.scan(b"", b"x"))
+    assert written <= held - 1 <= written + 1, (written, held)
+    try:
+        list(resting)
+    except PlimsollError as error:
+        print(type(error).__name__, error.reason)
     store.close()
     store = LevelStore(folder)
-    held = sum(1 for _ in store.scan(b"", b"x"))
-    assert written <= held <= written + 1, (written, held)
-    store.write([(b"%08d" % 99_999_999, b"")])
+    assert held == sum(1 for _ in store.scan(b"", b"x"))
     print("goes on")
 """
 
 
 @pytest.mark.faults
-def test_a_full_disk_refuses_writes_until_opened_again_and_loses_nothing_acknowledged(tmp_path):
+def test_a_full_disk_refuses_writes_until_there_is_room_and_loses_nothing_acknowledged(tmp_path):
     script = """
         mkdir disk && mount -t tmpfs -o size=6m tmpfs disk && cd disk && head -c 4000000 /dev/zero > ballast &&
         exec "$0" -c "$1" store
@@ -147,10 +156,48 @@ def test_a_full_disk_refuses_writes_until_opened_again_and_loses_nothing_acknowl
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    first, second, third = done.stdout.splitlines()
+    first, *rest = done.stdout.splitlines()
     assert first.endswith("Unready DISK_FULL")
     assert int(first.split()[0]) > 10
-    assert (second, third) == ("Unready STORE_FAILED", "goes on")
+    assert rest == ["Unready DISK_FULL", "Unready STORE_REOPENED", "goes on"]
+
+
+def test_nothing_is_written_below_the_reserve_and_reading_goes_on(tmp_path, monkeypatch):
+    store = LevelStore(tmp_path, reserve_mib=10)
+    store.write([(b"before", b"1")])
+    for free, taken in ((10 << 20, True), ((10 << 20) - 1, False), (11 << 20, True)):
+        monkeypatch.setattr(store, "free_bytes", lambda free=free: free)
+        if taken:
+            store.write([(b"%d" % free, b"")])
+        else:
+            with pytest.raises(Unready) as caught:
+                store.write([(b"%d" % free, b"")])
+            assert caught.value.reason == "DISK_FULL"
+    assert [key for key, _ in store.scan(b"", b"\xff")] == [b"10485760", b"11534336", b"before"]
+    store.close()
+
+
+def test_a_store_is_not_closed_under_threads_that_read_it(tmp_path):
+    store = LevelStore(tmp_path)
+    store.write([(b"%04d" % number, bytes(100)) for number in range(5000)])
+    ends = []
+
+    def read():
+        try:
+            while True:
+                assert len(list(store.scan(b"", b"\xff"))) == 5000
+                assert None not in store.get_many([b"%04d" % number for number in range(500)])
+        except PlimsollError as error:
+            ends.append(error.reason)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    store.close()
+    for thread in threads:
+        thread.join()
+    assert ends == ["STORE_CLOSED"] * 4
 
 
 @pytest.mark.faults
