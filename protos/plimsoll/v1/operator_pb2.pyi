@@ -199,6 +199,7 @@ class StatusResponse(_message.Message):
     MANIFEST_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
+    DISK_RESERVE_BYTES_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """The member that runs it."""
     consortium: _builtins.str
@@ -208,7 +209,7 @@ class StatusResponse(_message.Message):
     uptime_seconds: _builtins.int
     """Seconds since start."""
     state: _builtins.str
-    """"serving", "waiting-for-keys", "read-only"."""
+    """"serving", "waiting-for-keys", "rebuilding-book", "read-only", "read-only (disk full)"."""
     disk_used_bytes: _builtins.int
     """Bytes on disk of chain and book."""
     disk_free_bytes: _builtins.int
@@ -223,6 +224,8 @@ class StatusResponse(_message.Message):
     """Id of the manifest in force, hex."""
     sequence: _builtins.int
     """How many manifests came before it."""
+    disk_reserve_bytes: _builtins.int
+    """Bytes that must be free on that disk for anything to be written."""
     @_builtins.property
     def peers(self) -> _containers.RepeatedCompositeFieldContainer[Global___PeerStatus]:
         """Everybody else."""
@@ -258,10 +261,11 @@ class StatusResponse(_message.Message):
         manifest: _builtins.str = ...,
         sequence: _builtins.int = ...,
         alerts: _abc.Iterable[_builtins.str] | None = ...,
+        disk_reserve_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "borrowers", b"borrowers", "consortium", b"consortium", "disk_free_bytes", b"disk_free_bytes", "disk_used_bytes", b"disk_used_bytes", "keys", b"keys", "logs", b"logs", "manifest", b"manifest", "member", b"member", "memory_bytes", b"memory_bytes", "name", b"name", "peers", b"peers", "sequence", b"sequence", "state", b"state", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "borrowers", b"borrowers", "consortium", b"consortium", "disk_free_bytes", b"disk_free_bytes", "disk_reserve_bytes", b"disk_reserve_bytes", "disk_used_bytes", b"disk_used_bytes", "keys", b"keys", "logs", b"logs", "manifest", b"manifest", "member", b"member", "memory_bytes", b"memory_bytes", "name", b"name", "peers", b"peers", "sequence", b"sequence", "state", b"state", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -439,3 +443,99 @@ class ProposalsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProposalsResponse: _TypeAlias = ProposalsResponse  # noqa: Y015
+
+@_typing.final
+class BackupRequest(_message.Message):
+    """Where a backup is to go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    folder: _builtins.str
+    """Absolute path, on the node's machine, of a folder that is not there yet."""
+    def __init__(
+        self,
+        *,
+        folder: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folder", b"folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackupRequest: _TypeAlias = BackupRequest  # noqa: Y015
+
+@_typing.final
+class BackupResponse(_message.Message):
+    """How far a backup has got."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    phase: _builtins.str
+    """"book", "chain", "files", "done"."""
+    done: _builtins.int
+    """Records or files copied in this phase."""
+    total: _builtins.int
+    """Of how many, 0 where that is not known."""
+    @_builtins.property
+    def summary(self) -> Global___BackupSummary:
+        """In the last message."""
+
+    def __init__(
+        self,
+        *,
+        phase: _builtins.str = ...,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        summary: Global___BackupSummary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "phase", b"phase", "summary", b"summary", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackupResponse: _TypeAlias = BackupResponse  # noqa: Y015
+
+@_typing.final
+class BackupSummary(_message.Message):
+    """What a backup holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    BORROWERS_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    folder: _builtins.str
+    """Its folder."""
+    bytes: _builtins.int
+    """Bytes of all its files."""
+    files: _builtins.int
+    """How many files."""
+    borrowers: _builtins.int
+    """Borrowers in the book."""
+    entries: _builtins.int
+    """Entries of all logs."""
+    def __init__(
+        self,
+        *,
+        folder: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+        files: _builtins.int = ...,
+        borrowers: _builtins.int = ...,
+        entries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowers", b"borrowers", "bytes", b"bytes", "entries", b"entries", "files", b"files", "folder", b"folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackupSummary: _TypeAlias = BackupSummary  # noqa: Y015

@@ -55,6 +55,11 @@ class OperatorServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsResponse.FromString,
                 _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/plimsoll.v1.OperatorService/Backup',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.BackupRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.BackupResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -89,6 +94,13 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Backup(self, request, context):
+        """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +123,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.Proposals,
                     request_deserializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_operator__pb2.ProposalsResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.BackupRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +239,33 @@ class OperatorService:
             '/plimsoll.v1.OperatorService/Proposals',
             plimsoll_dot_v1_dot_operator__pb2.ProposalsRequest.SerializeToString,
             plimsoll_dot_v1_dot_operator__pb2.ProposalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/Backup',
+            plimsoll_dot_v1_dot_operator__pb2.BackupRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.BackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class OperatorServiceStub:
     """Approves a proposed successor, by an entry in this member's log."""
     Proposals: _grpc.UnaryUnaryMultiCallable[_operator_pb2.ProposalsRequest, _operator_pb2.ProposalsResponse]
     """The proposals to succeed the manifest in force, and who has approved them."""
+    Backup: _grpc.UnaryStreamMultiCallable[_operator_pb2.BackupRequest, _operator_pb2.BackupResponse]
+    """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary."""
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -55,6 +57,8 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """Approves a proposed successor, by an entry in this member's log."""
     Proposals: _aio.UnaryUnaryMultiCallable[_operator_pb2.ProposalsRequest, _operator_pb2.ProposalsResponse]  # type: ignore[assignment]
     """The proposals to succeed the manifest in force, and who has approved them."""
+    Backup: _aio.UnaryStreamMultiCallable[_operator_pb2.BackupRequest, _operator_pb2.BackupResponse]  # type: ignore[assignment]
+    """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """For the people who run a node. Role: operator."""
@@ -90,5 +94,13 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operator_pb2.ProposalsResponse, _abc.Awaitable[_operator_pb2.ProposalsResponse]]:
         """The proposals to succeed the manifest in force, and who has approved them."""
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _operator_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_pb2.BackupResponse], _abc.AsyncIterator[_operator_pb2.BackupResponse]]:
+        """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
