@@ -1,8 +1,9 @@
 """The manifest: who is in the consortium and what they agreed on (design section 7). A TOML text, strictly read.
 
 Its id is SHA-256 of the text, without signatures. The founding manifest's id is the consortium's. A successor names it,
-its predecessor and its own place in the row. The keys members sign logs with are named by the log, `<origin>`, the keys
-they cosign with `<origin>/cosigner`.
+its predecessor, its own place in the row and its key epoch, and lists the logs that have ended: of members that left,
+and former ones of members that write a new log, whether their key was changed or lost or the log had forked. The keys
+members sign logs with are named by the log, `<origin>`, the keys they cosign with `<origin>/cosigner`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TypeVar
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ledger.checkpoint import log_origin
+from ledger.ended import EndedLog, read_ended, render_ended
 from ledger.errors import InvalidInput, NotFound
 from ledger.member import Member, read_member, render_member
 from ledger.note import COSIGNATURE_V1, ED25519, VerifierKey, check_text
@@ -26,7 +28,9 @@ TITLE = "# Plimsoll manifest v1\n"
 MAX_MANIFEST_BYTES = 256 * 1024
 MIN_MEMBERS = 3  # with two, a sum minus one's own amount is the other's record
 MAX_MEMBERS = 100
+MAX_ENDED = 1000
 MIN_THRESHOLD = 2
+MAX_SEQUENCE = 10**6
 
 _CURRENCY = re.compile(r"[A-Z]{3}")  # ISO 4217
 _TIME_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")  # the shape of an IANA name
@@ -41,7 +45,8 @@ class Manifest:
     """A manifest that keeps every rule; `parse_manifest` makes it.
 
     text: what is signed. id, consortium: 32 bytes, the same for the founding manifest, whose previous is None.
-    custodians: names by index, the first has index 1; any `threshold` of them can decrypt. members: in order.
+    epoch: of the keys its custodians hold, or are to hold. custodians: names by index, the first has index 1; any
+    `threshold` of them can decrypt. members: in order. ended: the logs nobody writes any more, in the order they ended.
     """
 
     text: str = field(repr=False)
@@ -49,6 +54,7 @@ class Manifest:
     consortium: bytes
     previous: bytes | None
     sequence: int
+    epoch: int
     name: str
     currency: str
     minor_per_major: int
@@ -57,6 +63,7 @@ class Manifest:
     custodians: tuple[str, ...]
     policy: Policy
     members: tuple[Member, ...]
+    ended: tuple[EndedLog, ...]
     _by_name: Mapping[str, Member] = field(init=False, repr=False, compare=False)
     _log_keys: Mapping[str, VerifierKey] = field(init=False, repr=False, compare=False)
     _cosigner_keys: Mapping[str, VerifierKey] = field(init=False, repr=False, compare=False)
@@ -65,7 +72,7 @@ class Manifest:
         """Names every key once: heads are verified with them all day."""
         log_keys, cosigner_keys = {}, {}
         for member in self.members:
-            origin = log_origin(self.consortium.hex(), member.name)
+            origin = log_origin(self.consortium.hex(), member.name, self.incarnation(member.name))
             log_keys[member.name] = VerifierKey(origin, ED25519, member.log_key)
             cosigner_keys[member.name] = VerifierKey(f"{origin}/cosigner", COSIGNATURE_V1, member.cosign_key)
         object.__setattr__(self, "_by_name", {member.name: member for member in self.members})
@@ -92,6 +99,18 @@ class Manifest:
         """The origin of a member's log. Raises NotFound."""
         return self.log_key(name).name
 
+    def incarnation(self, name: str) -> int:
+        """Which of the member's logs is written now: 1 for its first."""
+        return 1 + sum(log.member == name for log in self.ended)
+
+    def former_logs(self, name: str) -> tuple[EndedLog, ...]:
+        """The logs of this name that have ended, the first one first."""
+        return tuple(log for log in self.ended if log.member == name)
+
+    def ended_key(self, log: EndedLog) -> VerifierKey:
+        """The key (type 01) of a log that has ended, whose name is its origin."""
+        return VerifierKey(log.origin(self.consortium.hex()), ED25519, log.log_key)
+
     def custodian_index(self, name: str) -> int:
         """A custodian's index, 1 .. n; 0 for a member that is none. Raises NotFound."""
         self.member(name)
@@ -109,6 +128,8 @@ def parse_manifest(text: str) -> Manifest:
     table = read_toml(text)
     identity = hashlib.sha256(raw).digest()
     previous, consortium, sequence = _succession(table)
+    epoch = table.integer("epoch", 1, MAX_SEQUENCE, 1) if sequence else 1
+    ended = _ended(table) if sequence else ()
     minor_per_major = _choice(table, "minor_per_major", _MINOR_PER_MAJOR)
     members = _members(table)
     custodians = _custodians(table, members)
@@ -118,6 +139,7 @@ def parse_manifest(text: str) -> Manifest:
         consortium=consortium or identity,
         previous=previous,
         sequence=sequence,
+        epoch=epoch,
         name=table.text("name", maximum=_MAX_NAME),
         currency=_matching(table, "currency", _CURRENCY, "a currency is an ISO 4217 code such as CNY"),
         minor_per_major=minor_per_major,
@@ -127,8 +149,11 @@ def parse_manifest(text: str) -> Manifest:
         custodians=custodians,
         policy=read_policy(table.table("policy"), len(members), minor_per_major),
         members=members,
+        ended=ended,
     )
     table.finish()
+    if not {log.log_key for log in ended}.isdisjoint({key for one in members for key in (one.log_key, one.cosign_key)}):
+        raise InvalidInput("SHARED_KEY", "the key of a log that has ended is used no more", "ended")
     return manifest
 
 
@@ -142,15 +167,20 @@ def render_manifest(
     custodians: Sequence[str] = (),
     threshold: int | None = None,
     minor_per_major: int = 100,
+    after: Manifest | None = None,
+    epoch: int = 1,
+    ended: Sequence[EndedLog] = (),
 ) -> str:
-    """The text of a founding manifest, the same for the same arguments. `parse_manifest` says whether it is one.
+    """The text of a manifest, the same for the same arguments. `parse_manifest` says whether it is one.
 
-    custodians: all members where empty. threshold: more than half of them where None.
+    custodians: all members where empty. threshold: more than half of them where None. after, epoch, ended: of a
+    successor only.
     """
     keepers = tuple(custodians) or tuple(member.name for member in members)
     quorum = len(keepers) // 2 + 1 if threshold is None else threshold
     head = (
         f"{TITLE}"
+        f"{_render_succession(after, epoch)}"
         f"name = {quote(name)}\n"
         f"currency = {quote(currency)}\n"
         f"minor_per_major = {minor_per_major}\n"
@@ -159,7 +189,19 @@ def render_manifest(
         f"threshold = {quorum}\n"
     )
     blocks = "".join(f"\n[[member]]\n{render_member(member)}" for member in members)
-    return f"{head}\n[policy]\n{render_policy(policy)}{blocks}"
+    past = "".join(f"\n[[ended]]\n{render_ended(log)}" for log in ended)
+    return f"{head}\n[policy]\n{render_policy(policy)}{blocks}{past}"
+
+
+def _render_succession(after: Manifest | None, epoch: int) -> str:
+    if after is None:
+        return ""
+    return (
+        f"consortium = {quote(after.consortium.hex())}\n"
+        f"previous = {quote(after.id.hex())}\n"
+        f"sequence = {after.sequence + 1}\n"
+        f"epoch = {epoch}\n"
+    )
 
 
 def _succession(table: Table) -> tuple[bytes | None, bytes | None, int]:
@@ -170,7 +212,7 @@ def _succession(table: Table) -> tuple[bytes | None, bytes | None, int]:
         bytes.fromhex(_matching(table, key, _ID, "an id is 64 lowercase hex digits"))
         for key in ("previous", "consortium")
     )
-    sequence = table.integer("sequence", 1, 10**6)
+    sequence = table.integer("sequence", 1, MAX_SEQUENCE)
     if (sequence == 1) != (previous == consortium):
         raise InvalidInput(
             "BAD_SUCCESSION", "the first successor, and no other, follows the founding manifest", "previous"
@@ -188,6 +230,19 @@ def _members(table: Table) -> tuple[Member, ...]:
     if len(set(keys)) != len(keys):
         raise InvalidInput("SHARED_KEY", "two of the members' log and cosigning keys are the same", "member")
     return members
+
+
+def _ended(table: Table) -> tuple[EndedLog, ...]:
+    if "ended" not in table:
+        return ()
+    ended = tuple(read_ended(block) for block in table.tables("ended", 1, MAX_ENDED))
+    _check_distinct("ended", "SHARED_KEY", "log_key", [log.log_key for log in ended])
+    for number, log in enumerate(ended):
+        if log.incarnation != 1 + sum(one.member == log.member for one in ended[:number]):
+            raise InvalidInput(
+                "BAD_INCARNATION", "the logs of a member end one after the other", f"ended[{number}].log"
+            )
+    return ended
 
 
 def _public_key(member: Member) -> bytes:
