@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ledger.errors import InvalidInput
 from ledger.manifest import Manifest
@@ -15,7 +16,7 @@ class History:
         """manifests: in order, the founding one first. Raises InvalidInput where one does not follow the one before."""
         if not manifests or manifests[0].previous is not None:
             raise InvalidInput("BAD_SUCCESSION", "a history begins with a founding manifest", "manifests[0]")
-        for number, (before, after) in enumerate(zip(manifests, manifests[1:], strict=False), 1):
+        for number, (before, after) in enumerate(pairwise(manifests), 1):
             if after.previous != before.id or after.consortium != before.consortium:
                 raise InvalidInput("BAD_SUCCESSION", "does not follow the manifest before it", f"manifests[{number}]")
         self.manifests = tuple(manifests)

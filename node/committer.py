@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 
 from ledger.chain import OwnLog
 from node.arrivals import Arrivals
+from node.clock import Clock
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 
@@ -21,13 +21,20 @@ class Committer:
     """The one way to append to this member's own log. Entries handed in together stay consecutive and in order."""
 
     def __init__(
-        self, own: OwnLog, guard: SelfForkGuard, gossip: Gossip, arrivals: Arrivals, executor: Executor
+        self,
+        own: OwnLog,
+        guard: SelfForkGuard,
+        gossip: Gossip,
+        arrivals: Arrivals,
+        executor: Executor,
+        clock: Clock | None = None,
     ) -> None:
         self._own = own
         self._guard = guard
         self._gossip = gossip
         self._arrivals = arrivals
         self._executor = executor
+        self._clock = clock or Clock()
         self._waiting: deque[tuple[Sequence[bytes], asyncio.Future[int]]] = deque()
         self._running: asyncio.Task[None] | None = None
 
@@ -36,12 +43,20 @@ class Committer:
         """Whether this node may sign; until then its log may lack what it has said before."""
         return self._guard.is_open
 
+    async def opened(self) -> None:
+        """Returns once this node may sign, however long that takes."""
+        await self._guard.opened()
+
+    async def may_sign(self) -> None:
+        """Returns once this node may sign. Raises Unready (UNCONFIRMED_LOG) where that takes too long."""
+        await self._guard.passed()
+
     async def append(self, entries: Sequence[bytes]) -> int:
         """Index of the first of `entries` (serialized, checked by the log). When it returns they are durable.
 
         Raises what the log raises; Unready before this node may sign, Unverified (FORK) once its log has two histories.
         """
-        await self._guard.passed()
+        await self.may_sign()
         self._gossip.check_one_history(self._own.log.member)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((entries, done))
@@ -63,7 +78,7 @@ class Committer:
             for entries, done in group:
                 _settle(done, index)
                 index += len(entries)
-            self._arrivals.note(self._own.log.member, self._own.log.covered, time.monotonic())
+            self._arrivals.note(self._own.log.member, self._own.log.covered, self._clock.monotonic())
             self._gossip.grown(self._own.log.origin)
 
     def _take(self) -> list[tuple[Sequence[bytes], asyncio.Future[int]]]:

@@ -9,8 +9,6 @@ cannot be reconciled backs off by itself and holds up nobody else (design sectio
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, suppress
@@ -26,6 +24,7 @@ from ledger.errors import PlimsollError, Unavailable, Unverified
 from ledger.fork import Fork
 from ledger.note import parse_note
 from node.arrivals import Arrivals
+from node.clock import Clock
 from node.guard import SelfForkGuard
 from node.links import Link
 
@@ -66,6 +65,7 @@ class Gossip:
         guard: SelfForkGuard,
         executor: Executor,
         interval: float,
+        clock: Clock | None = None,
     ) -> None:
         self._chain = chain
         self._guard = guard
@@ -74,6 +74,7 @@ class Gossip:
         self._arrivals = arrivals
         self._executor = executor
         self._interval = interval
+        self._clock = clock or Clock()
         self._locks: dict[str, asyncio.Lock] = {}
         #: Origins that are being caught up with: from one peer at a time, as several would send the same entries.
         self._pulled: set[str] = set()
@@ -132,19 +133,19 @@ class Gossip:
                 log.error("fork", origin=block.origin, why=error.message)
                 raise
         # What cannot be shown to others yet counts for nothing: an author must not be able to split members by it.
-        self._arrivals.note(replica.member, replica.covered, time.monotonic())
+        self._arrivals.note(replica.member, replica.covered, self._clock.monotonic())
         return size
 
     async def fetch(self, member: str, size: int, hints: Iterable[str], timeout: float) -> None:
         """Makes the replica of `member`'s log reach `size`, asking its author and `hints` first. Raises Unavailable."""
         replica = self._chain.log(member)
         order = [name for name in dict.fromkeys([*hints, member, *self._peers]) if name in self._peers]
-        deadline = time.monotonic() + timeout
+        deadline = self._clock.monotonic() + timeout
         for name in order:
-            if replica.size >= size or time.monotonic() > deadline:
+            if replica.size >= size or self._clock.monotonic() > deadline:
                 break
             try:
-                await asyncio.wait_for(self._pull(self._peers[name], replica.origin), deadline - time.monotonic())
+                await asyncio.wait_for(self._pull(self._peers[name], replica.origin), deadline - self._clock.monotonic())
             except (PlimsollError, TimeoutError) as error:
                 log.info("fetch failed", peer=name, log=member, why=str(error))
         if replica.size < size:
@@ -159,10 +160,10 @@ class Gossip:
             if not peer.dirty:
                 peer.wake.clear()
                 await peer.wake.wait()
-            await asyncio.sleep(max(COALESCE, peer.pushed + GAP - time.monotonic()))
+            await asyncio.sleep(max(COALESCE, peer.pushed + GAP - self._clock.monotonic()))
             origin = next(iter(peer.dirty))  # the one that has waited longest
             del peer.dirty[origin]
-            peer.pushed = time.monotonic()
+            peer.pushed = self._clock.monotonic()
             try:
                 await self._push(peer, origin)
                 delay = BACKOFF_FIRST
@@ -171,7 +172,7 @@ class Gossip:
                 if not isinstance(error, Unavailable):
                     continue  # it refuses this log, and must not hold up the others; it is compared again soon
                 peer.dirty[origin] = None
-                await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+                await asyncio.sleep(self._clock.jittered(delay))
                 delay = min(delay * 2, self._interval * 2)
 
     async def _push(self, peer: _Peer, origin: str) -> None:
@@ -196,7 +197,7 @@ class Gossip:
             except Exception as error:  # noqa: BLE001 -- see _note
                 _note("comparing failed", peer, error)
             interval = self._interval if self._guard.is_open else EAGER
-            await asyncio.sleep(interval * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
+            await asyncio.sleep(self._clock.jittered(interval))
 
     async def _compare(self, peer: _Peer) -> None:
         """Exchanges heads with one peer; pulls what it has more of, marks for pushing what it has less of."""
@@ -213,7 +214,7 @@ class Gossip:
             if held.size < size:
                 continue
             if held.member == peer.link.member:
-                self._arrivals.confirm(held.member, time.monotonic())
+                self._arrivals.confirm(held.member, self._clock.monotonic())
             elif held.origin == self._own:
                 self._guard.hear(peer.link.member)
 
@@ -232,7 +233,7 @@ class Gossip:
 
     async def _reconcile(self, peer: _Peer, origin: str) -> None:
         not_before, delay = peer.backoff.get(origin, (0.0, BACKOFF_FIRST))
-        if origin in self._pulled or time.monotonic() < not_before:
+        if origin in self._pulled or self._clock.monotonic() < not_before:
             return
         self._pulled.add(origin)
         try:
@@ -245,7 +246,7 @@ class Gossip:
             peer.backoff.pop(origin, None)
         except PlimsollError as error:
             delay = min(delay * 2, BACKOFF_LAST)
-            peer.backoff[origin] = (time.monotonic() + delay, delay)
+            peer.backoff[origin] = (self._clock.monotonic() + delay, delay)
             log.info("pull failed", peer=peer.link.member, origin=origin, why=str(error), retry_in=round(delay, 1))
         finally:
             self._pulled.discard(origin)

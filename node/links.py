@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +12,7 @@ from plimsoll.v1 import peer_pb2, peer_pb2_grpc
 
 from ledger import refusal
 from ledger.errors import PlimsollError, Unavailable, Unverified
+from node.clock import Clock
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ CHANNEL_OPTIONS: list[tuple[str, Any]] = [
 class Link:
     """One peer. Every call has a deadline in seconds and raises only PlimsollError; Unavailable: nobody answers."""
 
-    def __init__(self, member: str, address: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, member: str, address: str, channel: grpc.aio.Channel, clock: Clock | None = None) -> None:
         self.member = member
         self.address = address
         self.error = "not contacted yet"
@@ -42,6 +42,7 @@ class Link:
         #: Smoothed seconds a call takes, for choosing custodians and for deciding when one is slow.
         self.latency = 0.005
         self._channel = channel
+        self._clock = clock or Clock()
         self._stub = peer_pb2_grpc.PeerServiceStub(channel)
 
     @property
@@ -65,9 +66,9 @@ class Link:
 
     async def decrypt(self, request: peer_pb2.DecryptRequest, timeout: float) -> peer_pb2.DecryptResponse:
         """The peer as custodian answers an inquiry."""
-        started = time.monotonic()
+        started = self._clock.monotonic()
         answer = await self._call(self._stub.Decrypt, request, timeout)
-        self.latency += 0.2 * (time.monotonic() - started - self.latency)
+        self.latency += 0.2 * (self._clock.monotonic() - started - self.latency)
         return answer
 
     async def pull(self, origin: str, start: int, timeout: float) -> AsyncGenerator[peer_pb2.Block, None]:
@@ -104,7 +105,7 @@ class Link:
 
     def _succeeded(self) -> None:
         self.error = ""
-        self.last_contact = time.monotonic()
+        self.last_contact = self._clock.monotonic()
 
     def _failed(self, error: PlimsollError) -> PlimsollError:
         """Notes a peer that did not answer; one that refused did."""
