@@ -69,9 +69,14 @@ def commit(coefficients: Sequence[Scalar]) -> tuple[Point, ...]:
     return tuple(group.mul_base(coefficient) for coefficient in coefficients)
 
 
-def add_commitments(commitments: Iterable[Sequence[Point]]) -> tuple[Point, ...]:
-    """Commitments to the sum of several polynomials of one degree."""
-    return tuple(group.sum_points(column) for column in zip(*commitments, strict=True))
+def add_commitments(
+    commitments: Iterable[Sequence[Point]], weights: Sequence[Scalar] | None = None
+) -> tuple[Point, ...]:
+    """Commitments to the sum of several polynomials of one degree, each times its public weight (1 where None)."""
+    columns = zip(*commitments, strict=True)
+    if weights is None:
+        return tuple(map(group.sum_points, columns))
+    return tuple(group.lincomb(weights, column) for column in columns)
 
 
 def public_share(commitments: Sequence[Point], index: int) -> Point:

@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """An entry of this attempt at `index` in the log of custodian `author` (1..n)."""
+    """An entry of this attempt at `index` in its author's log.
+
+    author: the index, 1.., as dealer for a Dealing or Reveal, as receiver for all else.
+    """
 
     author: int
     index: int
@@ -27,9 +30,10 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """An entry that can never count: a stable code says why."""
+    """An entry that can never count: a stable code says why. author: as `Posted.author`; name: its author's."""
 
     author: int
+    name: str
     leaf: bytes
     reason: str
 
@@ -45,7 +49,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A valid complaint against the dealing of `dealer`. late: it stands behind its author's Confirmation."""
+    """Valid, of receiver `author` against the dealing of `dealer`. late: it stands behind its author's Confirmation."""
 
     id: bytes
     author: int
@@ -90,10 +94,10 @@ class Checks:
 class Attempt:
     """Everything that counts in attempt `number` (1, 2, ..), whose id is `ceremony`.
 
-    readies, dealings, votes: by custodian index, the first two with their leaf hash. closes: by leaf hash. complaints
-    and reveals: by the complaint's id. confirmed: who published any Confirmation. out: who complained of t dealings.
-    spoilt: whose dealing is void. void: what never counts. final: the outcome that q custodians confirmed. failed: no
-    outcome ever will be.
+    readies, votes: by receiver's index, dealings by dealer's; readies and dealings with their leaf hash. closes: by
+    leaf hash. complaints and reveals: by the complaint's id. confirmed: receivers that published any Confirmation.
+    out: those that complained of t dealings. spoilt: dealers whose dealing is void. void: what never counts. final: the
+    outcome that q receivers confirmed. failed: no outcome ever will be.
     """
 
     context: CeremonyContext
@@ -113,12 +117,12 @@ class Attempt:
     failed: bool
 
     def undecided(self) -> list[int]:
-        """The custodians that may still confirm."""
+        """The receivers that may still confirm."""
         return [i for i in self.context.indices if i not in self.confirmed and i not in self.out]
 
     def undealt(self) -> list[int]:
-        """The custodians that may still deal."""
-        return [i for i in self.context.indices if i not in self.dealings and i not in self.spoilt]
+        """The dealers that may still deal."""
+        return [i for i in self.context.dealer_indices if i not in self.dealings and i not in self.spoilt]
 
     def complaints_under(self, close: Close) -> list[Complaint]:
         """The complaints that may be taken into account by who follows this Close."""
@@ -146,7 +150,7 @@ def outcome_under(
 ) -> Outcome | None:
     """What follows from these complaints, of which some (by id) are answered; None where too few dealings qualify."""
     grievances = [Grievance(c.author, c.dealer, c.id in answered) for c in complaints]
-    qualified, dropped = qualify(context.threshold, close.dealers, grievances)
+    qualified, dropped = qualify(context, close.dealers, grievances)
     chosen = {dealer: dealings[dealer] for dealer in qualified}
 
     def compute() -> Outcome | None:

@@ -1,11 +1,11 @@
-"""What an honest custodian publishes next in a key ceremony, apart from its Ready and its Dealing.
+"""What an honest receiver or dealer publishes next in a key ceremony, apart from its Ready and its Dealing.
 
-None of this decides what counts (`judge` does): it only makes honest custodians agree more often than not.
+None of this decides what counts (`judge` does): it only makes honest receivers agree more often than not.
 
 - Close: the lowest index first, the others a turn later each. One more where what is closed has come to nothing.
 - The Close followed: of those that still work, the one with the most votes, then that of the lowest author.
 - Confirmation: what others confirmed, where nothing speaks against it: either t others did, of whom one is honest, or
-  it leaves out every dealing this custodian would leave out. Else what follows from the complaints that arrived in
+  it leaves out every dealing this receiver would leave out. Else what follows from the complaints that arrived in
   time, after waiting for their answers. Never without a good share of every dealing it qualifies.
 """
 
@@ -21,7 +21,10 @@ from ledger.ceremony.qualification import GIVEN_UP, Grievance, Outcome, qualify
 
 
 class Choices:
-    """The choices of custodian `index` at one moment. bundle: gives its good share of a dealer's dealing, or None."""
+    """The choices of receiver `index` and dealer `dealer` (0 where it is none) at one moment.
+
+    bundle: gives its good share of a dealer's dealing, or None.
+    """
 
     def __init__(
         self,
@@ -31,14 +34,16 @@ class Choices:
         patience: Patience,
         checks: Checks,
         bundle: Callable[[int], bytes | None],
+        dealer: int,
     ) -> None:
         self._attempt = attempt
         self._index = index
+        self._dealer = dealer
         self._timing = timing
         self._patience = patience
         self._checks = checks
         self._bundle = bundle
-        self._threshold = attempt.context.threshold
+        self._dealings_needed = attempt.context.dealer_threshold
         self._turn = (index - 1) * timing.turn
         for leaf in attempt.closes:
             patience.since(leaf)
@@ -46,8 +51,10 @@ class Choices:
             patience.since(identity)
 
     def holds(self, outcome: Outcome) -> bool:
-        """Whether this custodian has its share of the keys."""
-        return self._index not in outcome.dropped and all(self._bundle(dealer) for dealer in outcome.qualified)
+        """Whether this receiver has its share of the keys."""
+        if not self._index or self._index in outcome.dropped:
+            return False
+        return all(self._bundle(dealer) for dealer in outcome.qualified)
 
     def has_working_close(self) -> bool:
         """Whether nobody needs to deal or close any more."""
@@ -56,9 +63,9 @@ class Choices:
         )
 
     def close(self) -> CloseEntry | None:
-        """A Close, where it is this custodian's turn."""
+        """A Close, where it is this receiver's turn."""
         fit = self._fit()
-        if self.has_working_close() or len(fit) < self._threshold:
+        if self.has_working_close() or len(fit) < self._dealings_needed:
             return None
         if self._attempt.undealt():
             ready = self._patience.is_over(("some dealt", self._attempt.ceremony), self._timing.close_wait + self._turn)
@@ -68,25 +75,25 @@ class Choices:
         return CloseEntry(self._attempt.ceremony, leaves) if ready else None
 
     def complaints(self) -> Iterator[ComplaintEntry]:
-        """One for each dealing that ought to give this custodian a share and does not."""
+        """One for each dealing that ought to give this receiver a share and does not."""
         close, final = self._followed(), self._attempt.final
         if close is None or self._index in self._attempt.confirmed or (final and self._index in final.dropped):
             return
         missing = [d for d in (final.qualified if final else close.dealers) if self._bundle(d) is None]
-        if final and len(missing) >= self._threshold:
+        if final and len(missing) >= self._dealings_needed:
             return  # answers to all of these would make its whole share public
         for dealer in missing:
             yield ComplaintEntry(self._attempt.ceremony, close.leaf, self._attempt.dealings[dealer][0])
 
     def reveals(self, bundles: Mapping[int, bytes], revealed: Collection[bytes]) -> Iterator[RevealEntry]:
-        """Answers to the complaints against this custodian's dealing; revealed: ids of those it answered before.
+        """Answers to the complaints against this dealer's dealing; revealed: ids of those it answered before.
 
-        At most t - 1 in all, as t bundles are the polynomials; none to who is dropped, as fewer than t dealers are to
-        open what they sealed to one custodian.
+        Fewer in all than the receivers' threshold, as that many bundles are the polynomials; none to who is dropped, as
+        fewer than t dealers are to open what they sealed to one receiver.
         """
-        left = self._threshold - 1 - len(revealed)
+        left = self._attempt.context.threshold - 1 - len(revealed)
         for complaint in self._attempt.complaints.values():
-            owed = complaint.dealer == self._index and not complaint.late and complaint.id not in revealed
+            owed = complaint.dealer == self._dealer and not complaint.late and complaint.id not in revealed
             if owed and left > 0 and complaint.author not in self._attempt.out and complaint.author in bundles:
                 left -= 1
                 yield RevealEntry(self._attempt.ceremony, complaint.id, bundles[complaint.author])
@@ -104,7 +111,7 @@ class Choices:
         known = [complaint for complaint in self._attempt.complaints.values() if not complaint.late]
         # A complaint that may still be answered does not speak against a dealer yet.
         grievances = [Grievance(c.author, c.dealer, self._is_pending(c) or self._attempt.is_answered(c)) for c in known]
-        return qualify(self._threshold, set(self._attempt.dealings), grievances)[0]
+        return qualify(self._attempt.context, set(self._attempt.dealings), grievances)[0]
 
     def _is_pending(self, complaint: Complaint) -> bool:
         if complaint.id in self._attempt.reveals:
@@ -120,11 +127,11 @@ class Choices:
     def _qualified(self, close: Close) -> set[int]:
         """The dealers that qualify as things stand."""
         grievances = [Grievance(c.author, c.dealer, self._attempt.is_answered(c)) for c in self._timely(close)]
-        return set(qualify(self._threshold, close.dealers, grievances)[0])
+        return set(qualify(self._attempt.context, close.dealers, grievances)[0])
 
     def _is_hopeless(self, close: Close) -> bool:
         """Whether too few of the dealings it counts qualify, and no answer is to be waited for."""
-        if len(self._qualified(close)) >= self._threshold:
+        if len(self._qualified(close)) >= self._dealings_needed:
             return False
         return not any(self._is_pending(complaint) for complaint in self._timely(close))
 
@@ -146,7 +153,7 @@ class Choices:
         return None
 
     def _is_acceptable(self, outcome: Outcome, votes: int) -> bool:
-        if votes >= self._threshold:
+        if votes >= self._attempt.context.threshold:
             return True
         settled = self._patience.is_over(outcome.close, self._timing.settle)
         return settled and self._qualified(self._attempt.closes[outcome.close]).issuperset(outcome.qualified)
@@ -174,9 +181,15 @@ class Choices:
 
     def _giving_up(self) -> ConfirmationEntry | None:
         """Where all have dealt, nobody still has to answer, and too few dealings are left: nothing can come of it."""
-        if self._attempt.undealt() or len(self._fit()) >= self._threshold:
+        if len(self._fit()) >= self._dealings_needed or (self._attempt.undealt() and not self._is_undealt_for_long()):
             return None
         return giving_up(self._attempt)
+
+    def _is_undealt_for_long(self) -> bool:
+        """In a resharing, of whose dealers some may be gone for ever, others are waited for only so long."""
+        if self._attempt.context.former is None or not self._attempt.closes:
+            return False
+        return self._patience.is_over(("too few dealings", self._attempt.ceremony), self._timing.dealer_wait)
 
 
 def giving_up(attempt: Attempt) -> ConfirmationEntry:

@@ -5,19 +5,20 @@ What a hostile dealer may try, and what stops it:
 
 - a key made out of the others' (A' = aG - sum of theirs), so that it alone knows the sum: `verify` asks for proof that
   it knows the logarithm of its own constant term, bound to ceremony, dealer and coordinate, so no proof can be copied;
+- in a resharing, another secret than the share it holds: its constant terms must be its public share;
 - more coefficients than t, so that t shares do not suffice, or fewer, so that less do: their number is checked;
 - shares off its polynomials: `check_bundle` holds each against the commitments (Feldman).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ledger import group, schnorr, shamir
 from ledger.ceremony import share_sealing
-from ledger.errors import InvalidInput
-from ledger.group import SIZE, Point
+from ledger.errors import InvalidInput, Unverified
+from ledger.group import SIZE, Point, Scalar
 from ledger.hashing import digest, frame
 from ledger.keys import COORDINATES
 
@@ -35,8 +36,8 @@ Commitments = tuple[tuple[Point, ...], ...]
 class Dealing:
     """As published by dealer `dealer` (1..n) in `ceremony` (32 bytes): only `verify` makes it count.
 
-    commitments: per coordinate t points, constant term first. possessions: per coordinate a proof of 64 bytes.
-    sealed_shares: the bundle of custodian j, sealed, at place j - 1.
+    commitments: per coordinate as many points as the receivers' threshold, constant term first. possessions: per
+    coordinate a proof of 64 bytes. sealed_shares: the bundle of receiver j, sealed, at place j - 1.
     """
 
     ceremony: bytes
@@ -53,10 +54,20 @@ class Dealing:
 
 
 def deal(
-    ceremony: bytes, dealer: int, threshold: int, hpke_keys: Sequence[bytes], rng: Callable[[int], bytes]
+    ceremony: bytes,
+    dealer: int,
+    threshold: int,
+    hpke_keys: Sequence[bytes],
+    rng: Callable[[int], bytes],
+    secrets: Iterable[Scalar] | None = None,
 ) -> tuple[Dealing, tuple[bytes, ...]]:
-    """A fresh dealing to the holders of these checked keys, in custodian order; and the bundles in it, secret."""
+    """A fresh dealing to the holders of these checked keys, in receivers' order; and the bundles in it, secret.
+
+    threshold: the receivers'. secrets: the eight constant terms, in a resharing the dealer's shares; random if None.
+    """
     polynomials = [[group.random_scalar(rng) for _ in range(threshold)] for _ in range(COORDINATES)]
+    if secrets is not None:
+        polynomials = [[secret, *random[1:]] for secret, random in zip(secrets, polynomials, strict=True)]
     commitments = tuple(shamir.commit(polynomial) for polynomial in polynomials)
     possessions = tuple(
         _possess(ceremony, dealer, c, polynomial[0], rng(SIZE)) for c, polynomial in enumerate(polynomials)
@@ -71,9 +82,15 @@ def deal(
     return Dealing(ceremony, dealer, commitments, possessions, sealed), bundles
 
 
-def verify(dealing: Dealing, threshold: int, custodians: int) -> None:
-    """Raises InvalidInput or Unverified unless the dealing is of the right shape and its dealer knows what it deals."""
-    _check_shape(dealing, threshold, custodians)
+def verify(dealing: Dealing, threshold: int, receivers: int, constants: Sequence[Point] | None = None) -> None:
+    """Raises InvalidInput or Unverified unless the dealing is of the right shape and its dealer knows what it deals.
+
+    threshold: the receivers'. constants: what the eight constant terms must be, in a resharing the dealer's public
+    share; None where they are the dealer's choice.
+    """
+    _check_shape(dealing, threshold, receivers)
+    if constants is not None and tuple(row[0] for row in dealing.commitments) != tuple(constants):
+        raise Unverified("OTHER_SHARE", "what is dealt is not the share that its dealer holds", "coordinates")
     for c, row in enumerate(dealing.commitments):
         path = f"coordinates[{c}]"
         for k, raw in enumerate(row):
@@ -111,7 +128,7 @@ def _possess(ceremony: bytes, dealer: int, coordinate: int, secret: bytes, rando
     return schnorr.prove(POSSESSION_DOMAIN, context, secret, nonce)
 
 
-def _check_shape(dealing: Dealing, threshold: int, custodians: int) -> None:
+def _check_shape(dealing: Dealing, threshold: int, receivers: int) -> None:
     shamir.check_index(dealing.dealer, "dealer")
     for name, rows in (("commitments", dealing.commitments), ("possessions", dealing.possessions)):
         if len(rows) != COORDINATES:
@@ -119,8 +136,8 @@ def _check_shape(dealing: Dealing, threshold: int, custodians: int) -> None:
     for c, row in enumerate(dealing.commitments):
         if len(row) != threshold:
             raise InvalidInput("BAD_LENGTH", f"there must be {threshold} commitments", f"coordinates[{c}].commitments")
-    if len(dealing.sealed_shares) != custodians:
-        raise InvalidInput("BAD_LENGTH", f"there must be {custodians} sealed shares", "sealed_shares")
+    if len(dealing.sealed_shares) != receivers:
+        raise InvalidInput("BAD_LENGTH", f"there must be {receivers} sealed shares", "sealed_shares")
     for j, sealed in enumerate(dealing.sealed_shares):
         if len(sealed) != SEALED_SIZE:
             raise InvalidInput("BAD_LENGTH", f"a sealed share is {SEALED_SIZE} bytes", f"sealed_shares[{j}]")

@@ -124,6 +124,8 @@ class ConfirmationEntry:
 
 Body = ReadyEntry | DealingEntry | CloseEntry | ComplaintEntry | RevealEntry | ConfirmationEntry
 
+DEALERS_KINDS = (DealingEntry, RevealEntry)  # all others are receivers' to say
+
 
 @dataclass(frozen=True, slots=True)
 class CeremonyEntry:

@@ -1,4 +1,4 @@
-"""Judges one attempt of a key ceremony from the custodians' entries (protocol, section 5). Needs no secret.
+"""Judges one attempt of a key ceremony from its dealers' and receivers' entries (protocol, section 5). Needs no secret.
 
 Logs arrive in any order, so every judgement is monotone: an entry that counts goes on counting, and one found void
 stays void, whatever arrives later. What refers to something not seen stays open. A leaf hash alone never voids a
@@ -17,7 +17,15 @@ from ledger.ceremony import dealing as dealing_rules
 from ledger.ceremony.attempt import Attempt, Checks, Close, Complaint, Posted, Reveal, Void, Vote, outcome_under
 from ledger.ceremony.context import CeremonyContext, complaint_id, readies_digest
 from ledger.ceremony.dealing import Dealing
-from ledger.ceremony.entry import CloseEntry, ComplaintEntry, ConfirmationEntry, DealingEntry, ReadyEntry, RevealEntry
+from ledger.ceremony.entry import (
+    DEALERS_KINDS,
+    CloseEntry,
+    ComplaintEntry,
+    ConfirmationEntry,
+    DealingEntry,
+    ReadyEntry,
+    RevealEntry,
+)
 from ledger.ceremony.qualification import GIVEN_UP, Outcome
 from ledger.errors import PlimsollError
 
@@ -53,7 +61,7 @@ class _Judge:
         self._votes = self._judge_confirmations()
 
     def attempt(self) -> Attempt:
-        out = frozenset(i for i, number in self._complained.items() if number >= self._context.threshold)
+        out = frozenset(i for i, number in self._complained.items() if number >= self._context.dealer_threshold)
         final = self._final()
         return Attempt(
             context=self._context,
@@ -85,18 +93,19 @@ class _Judge:
                 seen.add(p.author)
                 yield p, body
 
-    def _firsts_about(self, kind: type[B], about: Callable[[B], bytes]) -> Iterator[tuple[Posted, B]]:
-        """Of each author the first entry about each thing, and n of them at most: who needs more is up to no good, and
+    def _firsts_about(self, kind: type[B], about: Callable[[B], bytes], most: int) -> Iterator[tuple[Posted, B]]:
+        """Of each author the first entry about each thing, and so many at most: who needs more is up to no good, and
         everybody has to keep and judge them all."""
         seen: defaultdict[int, set[bytes]] = defaultdict(set)
         for p, body in self._of_kind(kind):
             known = seen[p.author]
-            if about(body) not in known and len(known) < self._context.size:
+            if about(body) not in known and len(known) < most:
                 known.add(about(body))
                 yield p, body
 
     def _reject(self, p: Posted, reason: str) -> None:
-        self._void.append(Void(p.author, p.leaf, reason))
+        names = self._context.dealers if isinstance(p.body, DEALERS_KINDS) else self._context.custodians
+        self._void.append(Void(p.author, names[p.author - 1], p.leaf, reason))
 
     def _judge_dealings(self) -> dict[int, tuple[bytes, Dealing]]:
         if len(self._readies) < self._context.size:
@@ -118,7 +127,8 @@ class _Judge:
 
     def _fault(self, dealing: Dealing) -> str:
         try:
-            dealing_rules.verify(dealing, self._context.threshold, self._context.size)
+            constants = self._context.constants(dealing.dealer)
+            dealing_rules.verify(dealing, self._context.threshold, self._context.size, constants)
         except PlimsollError as error:
             return error.reason
         return ""
@@ -127,7 +137,7 @@ class _Judge:
         closes: dict[bytes, Close] = {}
         for p, body in sorted(self._firsts(CloseEntry), key=lambda first: first[0].author):
             dealers = tuple(self._dealer_of.get(leaf, 0) for leaf in body.dealings)
-            if len(dealers) < self._context.threshold:
+            if len(dealers) < self._context.dealer_threshold:
                 self._reject(p, "TOO_FEW_DEALINGS")
             elif 0 in dealers:
                 continue  # counts what was not seen
@@ -139,7 +149,8 @@ class _Judge:
 
     def _judge_complaints(self) -> dict[bytes, Complaint]:
         complaints = {}
-        for p, body in self._firsts_about(ComplaintEntry, lambda complaint: complaint.dealing):
+        most = len(self._context.dealers)
+        for p, body in self._firsts_about(ComplaintEntry, lambda complaint: complaint.dealing, most):
             # Valid or not, each counts towards being dropped: that must not depend on what else has arrived.
             self._complained[p.author] += 1
             late = self._confirmed_at.get(p.author, p.index) < p.index
@@ -156,7 +167,7 @@ class _Judge:
 
     def _judge_reveals(self) -> dict[bytes, Reveal]:
         reveals: dict[bytes, Reveal] = {}
-        for p, body in self._firsts_about(RevealEntry, lambda reveal: reveal.complaint):
+        for p, body in self._firsts_about(RevealEntry, lambda reveal: reveal.complaint, self._context.size):
             complaint = self._complaints.get(body.complaint)
             if complaint is None or complaint.dealer != p.author:
                 continue
@@ -191,7 +202,7 @@ class _Judge:
     def _spoils(self, p: Posted, body: ConfirmationEntry) -> str:
         if body.transcript == GIVEN_UP:
             return "GIVEN_UP"
-        if self._complained_in_time[p.author] >= self._context.threshold:
+        if self._complained_in_time[p.author] >= self._context.dealer_threshold:
             return "DROPPED"
         return ""
 
@@ -227,11 +238,11 @@ class _Judge:
     def _has_failed(self, out: frozenset[int]) -> bool:
         """Whether nothing that may still come can bring q confirmations of one outcome.
 
-        Not before all were ready: else a few custodians could use up attempts without end ahead of the others.
+        Not before all were ready: else a few receivers could use up attempts without end ahead of the others.
         """
         if len(self._readies) < self._context.size:
             return False
-        if self._context.size - len(self._spoilt) < self._context.threshold:
+        if len(self._context.dealers) - len(self._spoilt) < self._context.dealer_threshold:
             return True
         undecided = [i for i in self._context.indices if i not in self._confirmed_at and i not in out]
         claims = Counter(vote.entry.transcript for vote in self._votes.values())

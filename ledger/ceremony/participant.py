@@ -1,13 +1,17 @@
-"""One custodian in a key ceremony (protocol, section 5): a state machine without I/O. Rules it keeps:
+"""One member in a key ceremony (protocol, section 5), as dealer, as receiver or both: a state machine without I/O.
+
+At the founding all custodians are both. Rules it keeps:
 
 1. What it must remember is persisted before anything that rests on it is published: an Append follows its Persist.
 2. It never publishes a second Ready, Dealing, Close or Confirmation in an attempt. What its log holds goes before what
    it remembers; what it remembers and its log lacks is appended again, the same bytes.
-3. It deals once all n are ready. It confirms once, and only what it holds every share of.
-4. It opens at most t - 1 shares of its dealing, whoever complains.
+3. It deals once all receivers are ready, in a resharing if it holds a share to deal. It confirms once, and only what it
+   holds every share of.
+4. It opens fewer shares of its dealing than make its polynomials, whoever complains.
 5. Once the keys are final and its shares persisted, the key they were sealed to is erased; shares it dealt are erased
    as their receivers confirm.
 6. With its secrets lost, it says that it will confirm nothing, instead of holding up the others.
+7. What it deals in a resharing it is handed at each step and never persists: `keeper` has it in its own place.
 
 The driver calls `step` with every new entry and at the time `due`, executes the actions in order, each done before the
 next, and lets the next call see what was appended. After a crash anywhere, or an action that failed, it makes a new
@@ -48,7 +52,7 @@ _DEALING: _Slot = (DealingEntry, b"")
 
 
 class Participant:
-    """Custodian `name` of the context's ceremony."""
+    """Member `name` in the context's ceremony."""
 
     def __init__(
         self,
@@ -60,15 +64,17 @@ class Participant:
     ) -> None:
         """state: the bytes last persisted, None if there never were any or they are lost.
 
-        Raises InvalidInput for who is no custodian, and for a state that is none of this ceremony.
+        Raises InvalidInput for who is neither dealer nor receiver, and for a state that is none of this ceremony.
         """
         self._context = context
         self._name = name
-        self._index = context.index_of(name)
-        if not self._index:
+        self._index = context.index_of(name)  # as receiver, 0 for none
+        self._dealer = context.dealer_index_of(name)  # as dealer, 0 for none
+        if name not in context.members:
             raise InvalidInput("NOT_A_CUSTODIAN", "only custodians take part in a key ceremony", "name")
         self._rng = rng
         self._timing = timing or Timing()
+        self._persisted = state
         self._state = None if state is None else ParticipantState.from_bytes(state)
         if self._state and self._state.ceremony != context.ceremony_id(self._state.attempt):
             raise InvalidInput("OTHER_CEREMONY", "the stored state is that of another key ceremony")
@@ -76,6 +82,7 @@ class Participant:
         self._checks = Checks()
         self._received = Received(self._index)
         self._ceremony: Ceremony | None = None
+        self._held: SecretShares | None = None
         self._has_told = False
         self._has_erased = False
 
@@ -86,8 +93,13 @@ class Participant:
 
     @property
     def shares(self) -> SecretShares | None:
-        """This custodian's shares, once the keys are final."""
+        """This receiver's shares, once the keys are final."""
         return self._state.shares if self._state else None
+
+    @property
+    def state(self) -> bytes | None:
+        """The bytes last asked to be persisted, or handed in; None where there are none."""
+        return self._persisted
 
     @property
     def due(self) -> float | None:
@@ -99,11 +111,14 @@ class Participant:
         """Whether, as of the last step, what the others sealed to this custodian cannot be opened any more."""
         return bool(self._ceremony and self._state and _is_lost(self._index, self._state, self._ceremony.current))
 
-    def step(self, entries: Iterable[CeremonyEntry], now: float) -> list[Action]:
-        """What to do next. entries: as `ceremony.replay` takes them, all of this custodian's own. now: Unix seconds.
+    def step(self, entries: Iterable[CeremonyEntry], now: float, held: SecretShares | None = None) -> list[Action]:
+        """What to do next. entries: as `ceremony.replay` takes them, all of this member's own. now: Unix seconds. held:
+        its shares of the epoch that is dealt from; without them it does not deal in a resharing.
 
-        Raises Unverified if the stored shares do not fit the final keys, which only a damaged state brings about.
+        Raises Unverified if the shares held or stored do not fit the final keys, which only a damaged state brings
+        about.
         """
+        self._held = held
         known = list(entries)
         self._ceremony = replay(self._context, known, self._checks)
         self._patience.look(now)
@@ -118,12 +133,13 @@ class Participant:
         return again or self._advance(self._state, attempt, posted)
 
     def _enter(self, attempt: Attempt, posted: Collection[_Slot]) -> list[Action]:
-        """Begins an attempt with a fresh key."""
+        """Begins an attempt, as receiver with a fresh key."""
         before = self._state
-        if _READY in posted:
-            # This custodian was here before and has forgotten it.
+        if not self._index or _READY in posted:
+            # A receiver was here before and has forgotten it. A dealer forgets what it dealt in the last attempt.
             self._state = ParticipantState(attempt.ceremony, attempt.number)
-            return self._advance(self._state, attempt, posted)
+            forget: list[Action] = [self._persist(self._state), Erase()] if before else []
+            return [*forget, *self._advance(self._state, attempt, posted)]
         if not self._patience.is_over(attempt.ceremony, self._timing.before_attempt(attempt.number)):
             return []
         private = generate_key(self._rng)
@@ -131,20 +147,24 @@ class Participant:
         self._state = ParticipantState(attempt.ceremony, attempt.number, private, entries=(ready,))
         self._received.forget()
         erase: list[Action] = [Erase()] if before else []
-        return [Persist(self._state.to_bytes()), *erase, Append(ready)]
+        return [self._persist(self._state), *erase, Append(ready)]
+
+    def _persist(self, state: ParticipantState) -> Action:
+        self._persisted = state.to_bytes()
+        return Persist(self._persisted)
 
     def _advance(self, before: ParticipantState, attempt: Attempt, posted: Collection[_Slot]) -> list[Action]:
         def bundle(dealer: int) -> bytes | None:
             return self._received.bundle(attempt, dealer, before.hpke_private)
 
-        choices = Choices(attempt, self._index, self._timing, self._patience, self._checks, bundle)
+        choices = Choices(attempt, self._index, self._timing, self._patience, self._checks, bundle, self._dealer)
         state, bodies = self._say(before, attempt, choices, posted)
         raws = tuple(body.encode(self._time()) for body in bodies)
         state = self._settle(replace(state, entries=state.entries + raws), attempt, choices)
         actions: list[Action] = []
         if state != before:
             self._state = state
-            actions.append(Persist(state.to_bytes()))
+            actions.append(self._persist(state))
         if attempt.final and state.shares and not self._has_told:
             state.shares.check_fit(attempt.final.keys)
             self._has_told = True
@@ -160,10 +180,18 @@ class Participant:
     ) -> tuple[ParticipantState, list[Body]]:
         """What to publish now, and the state that it rests on."""
         lost = _is_lost(self._index, state, attempt)
-        all_ready = len(attempt.readies) == self._context.size
-        if all_ready and not lost and _DEALING not in posted and not choices.has_working_close():
+        if self._may_deal(attempt, lost) and _DEALING not in posted and not choices.has_working_close():
             return self._deal(state, attempt)
         bodies: list[Body] = [*choices.reveals(state.bundles, {key for kind, key in posted if kind is RevealEntry})]
+        if self._index:
+            bodies += self._receive(state, attempt, choices, posted, lost)
+        return state, [body for body in bodies if _slot(body) not in posted]
+
+    def _receive(
+        self, state: ParticipantState, attempt: Attempt, choices: Choices, posted: Collection[_Slot], lost: bool
+    ) -> list[Body]:
+        """What it has to say as receiver."""
+        bodies: list[Body] = []
         if close := choices.close():
             bodies.append(close)
         if lost and not attempt.final:
@@ -173,12 +201,20 @@ class Participant:
             bodies += complaints
             if not complaints and (confirmation := choices.confirmation()):
                 bodies.append(confirmation)
-        return state, [body for body in bodies if _slot(body) not in posted]
+        return bodies
+
+    def _may_deal(self, attempt: Attempt, lost: bool) -> bool:
+        if not self._dealer or len(attempt.readies) < self._context.size:
+            return False
+        return self._held is not None if self._context.former else not lost
 
     def _deal(self, state: ParticipantState, attempt: Attempt) -> tuple[ParticipantState, list[Body]]:
         readies = [attempt.readies[i] for i in self._context.indices]
         keys = [ready.hpke_key for _, ready in readies]
-        dealing, bundles = deal(attempt.ceremony, self._index, self._context.threshold, keys, self._rng)
+        if self._context.former and self._held:
+            self._held.check_fit(self._context.former.keys)
+        held = self._held if self._context.former else None
+        dealing, bundles = deal(attempt.ceremony, self._dealer, self._context.threshold, keys, self._rng, held)
         sealed_to = readies_digest(attempt.ceremony, [leaf for leaf, _ in readies])
         body = DealingEntry(
             attempt.ceremony, sealed_to, dealing.commitments, dealing.possessions, dealing.sealed_shares
@@ -198,7 +234,7 @@ class Participant:
         if not state.hpke_private:
             self._received.forget()
         owed = set(self._context.indices) - attempt.confirmed - {self._index, *final.dropped}
-        if self._index not in final.qualified:
+        if self._dealer not in final.qualified:
             owed = set()
         return replace(state, bundles={j: bundle for j, bundle in state.bundles.items() if j in owed})
 

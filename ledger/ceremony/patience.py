@@ -13,7 +13,8 @@ class Timing:
     close_wait: for further dealings, once there are t. settle: from a Close to the first Confirmation, for complaints
     to arrive. reveal_wait: for a dealer to answer a complaint. turn: custodian i waits i - 1 turns longer before it
     closes or confirms, so that others can follow the first. retry_wait: before the second attempt; each later one
-    waits twice as long as the one before it, up to max_retry_wait.
+    waits twice as long as the one before it, up to max_retry_wait. dealer_wait: in a resharing, for dealers to take the
+    places of those that turned out bad, before the attempt is given up.
     """
 
     close_wait: float = 60.0
@@ -22,6 +23,7 @@ class Timing:
     turn: float = 1.0
     retry_wait: float = 10.0
     max_retry_wait: float = 3600.0
+    dealer_wait: float = 3600.0
 
     def before_attempt(self, number: int) -> float:
         """Seconds between a failure and attempt `number`."""

@@ -14,12 +14,13 @@ from ledger.hashing import Part, digest
 from ledger.keys import PublicKeys, public_keys
 
 TRANSCRIPT_DOMAIN = "plimsoll/v1/ceremony-transcript"
+RESHARING_DOMAIN = "plimsoll/v1/resharing-transcript"
 GIVEN_UP = bytes(32)  # in a Confirmation's place for a transcript: its author confirms none in this attempt
 
 
 @dataclass(frozen=True, slots=True)
 class Grievance:
-    """A complaint taken into account: custodian `author` against dealer `dealer`; answered by a good Reveal or not."""
+    """A complaint taken into account: receiver `author` against dealer `dealer`; answered by a good Reveal or not."""
 
     author: int
     dealer: int
@@ -30,7 +31,7 @@ class Grievance:
 class Outcome:
     """What custodians confirm. close: leaf hash of the Close followed. qualified: the dealers whose dealings add up.
 
-    dropped: custodians that hold no share. digest: of the transcript, 32 bytes. All lists ascend.
+    dropped: receivers that hold no share. digest: of the transcript, 32 bytes. All lists ascend.
     """
 
     close: bytes
@@ -41,21 +42,21 @@ class Outcome:
 
 
 def qualify(
-    threshold: int, dealers: Collection[int], grievances: Collection[Grievance]
+    context: CeremonyContext, dealers: Collection[int], grievances: Collection[Grievance]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(qualified dealers, dropped custodians), out of the dealers that a Close counts and distinct grievances.
+    """(qualified dealers, dropped receivers), out of the dealers that a Close counts and distinct grievances.
 
-    Who complains against t or more is dropped: fewer than t dealers are dishonest, so one of those complaints is
-    false; and were all answered, its whole share would be public. t complaints disqualify a dealer: one of them is an
-    honest custodian's, and answered they would open its polynomials. Without t qualified dealers there is no key: any
-    t of them include an honest one.
+    Who complains against t or more (the dealers' threshold) is dropped: fewer than t dealers are dishonest, so one of
+    those complaints is false; and were all answered, its whole share would be public. As many complaints as the
+    receivers' threshold disqualify a dealer: one of them is an honest receiver's, and answered they would open its
+    polynomials. Without t qualified dealers there is no key: any t of them include an honest one.
     """
     concerned = [grievance for grievance in grievances if grievance.dealer in dealers]
     complaints_of = Counter(grievance.author for grievance in concerned)
-    dropped = {author for author, number in complaints_of.items() if number >= threshold}
+    dropped = {author for author, number in complaints_of.items() if number >= context.dealer_threshold}
     standing = [grievance for grievance in concerned if grievance.author not in dropped]
     against = Counter(grievance.dealer for grievance in standing)
-    out = {dealer for dealer, number in against.items() if number >= threshold}
+    out = {dealer for dealer, number in against.items() if number >= context.threshold}
     out |= {grievance.dealer for grievance in standing if not grievance.answered}
     return tuple(sorted(set(dealers) - out)), tuple(sorted(dropped))
 
@@ -70,21 +71,33 @@ def outcome_of(
     """The keys of these qualified dealings: (leaf hash, verified dealing) by dealer. Raises InvalidInput.
 
     The sum of a polynomial's commitments is the commitment to the sum, so public shares need each dealer but once. That
-    one of the keys is the identity no dishonest minority can bring about; then there is no outcome.
+    one of the keys is the identity no dishonest minority can bring about; then there is no outcome. A resharing leaves
+    the keys as they are: its constant terms are shares of them, on one polynomial, whichever t or more of them deal.
     """
     qualified = sorted(dealings)
-    if len(qualified) < context.threshold:
-        raise InvalidInput("TOO_FEW_DEALINGS", f"fewer than {context.threshold} dealings qualified")
+    if len(qualified) < context.dealer_threshold:
+        raise InvalidInput("TOO_FEW_DEALINGS", f"fewer than {context.dealer_threshold} dealings qualified")
     rows = zip(*(dealings[dealer][1].commitments for dealer in qualified), strict=True)
-    sums = [shamir.add_commitments(row) for row in rows]
+    sums = [shamir.add_commitments(row, context.weights(qualified)) for row in rows]
     keys = public_keys(
         context.epoch,
         [commitments[0] for commitments in sums],
         [[shamir.public_share(commitments, j) for commitments in sums] for j in context.indices],
     )
+    if context.former and list(keys) != list(context.former.keys):
+        raise InvalidInput("OTHER_KEYS", "the dealings are not of shares of the keys")
     leaves = [dealings[dealer][0] for dealer in qualified]
     parts: list[Part] = [ceremony, close, len(leaves), *leaves, len(dropped), *dropped]
-    parts += [len(tuple(keys)), *keys, len(keys.custodians)]
+    parts += [len(tuple(keys)), *keys, *_shares(keys)]
+    domain = TRANSCRIPT_DOMAIN
+    if context.former:
+        domain, parts = RESHARING_DOMAIN, [*parts, context.former.keys.epoch, *_shares(context.former.keys)]
+    return Outcome(close, tuple(qualified), tuple(dropped), keys, digest(domain, *parts))
+
+
+def _shares(keys: PublicKeys) -> list[Part]:
+    """The public shares of all custodians, as a list of lists (protocol, section 1)."""
+    parts: list[Part] = [len(keys.custodians)]
     for custodian in keys.custodians:
         parts += [len(tuple(custodian)), *custodian]
-    return Outcome(close, tuple(qualified), tuple(dropped), keys, digest(TRANSCRIPT_DOMAIN, *parts))
+    return parts

@@ -11,14 +11,14 @@ from ledger.keys import SecretShares
 
 
 class Received:
-    """What custodian `index` can open, each bundle but once. Bundles are secret: 8 times 32 bytes, checked."""
+    """What receiver `index` can open, each bundle but once. Bundles are secret: 8 times 32 bytes, checked."""
 
     def __init__(self, index: int) -> None:
         self._index = index
         self._unsealed: dict[bytes, bytes | None] = {}
 
     def bundle(self, attempt: Attempt, dealer: int, private: bytes) -> bytes | None:
-        """This custodian's good share of a valid dealing, None where it was sent none and none was revealed.
+        """This receiver's good share of a valid dealing, None where it was sent none and none was revealed.
 
         private: the key of its Ready, or empty.
         """
@@ -31,13 +31,14 @@ class Received:
         return self._unsealed.get(leaf) or self._revealed(attempt, dealer)
 
     def sum_up(self, attempt: Attempt, outcome: Outcome, private: bytes) -> SecretShares:
-        """This custodian's shares of the keys. It must have a bundle of every dealing that qualified."""
+        """This receiver's shares of the keys. It must have a bundle of every dealing that qualified."""
         bundles = [split_bundle(self.bundle(attempt, dealer, private) or b"") for dealer in outcome.qualified]
+        weights = attempt.context.weights(outcome.qualified) or (group.ONE,) * len(bundles)
         coordinates = []
         for column in zip(*bundles, strict=True):
             total = group.ZERO
-            for share in column:
-                total = group.scalar_add(total, share)
+            for weight, share in zip(weights, column, strict=True):
+                total = group.scalar_add(total, group.scalar_mul(weight, share))
             coordinates.append(total)
         return SecretShares.of(attempt.context.epoch, self._index, coordinates)
 

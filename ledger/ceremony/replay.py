@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ledger.ceremony.attempt import Attempt, Checks, Posted
 from ledger.ceremony.context import CeremonyContext
-from ledger.ceremony.entry import CeremonyEntry
+from ledger.ceremony.entry import DEALERS_KINDS, CeremonyEntry
 from ledger.ceremony.judge import judge
 from ledger.ceremony.qualification import Outcome
 from ledger.keys import PublicKeys
@@ -50,17 +50,17 @@ class Ceremony:
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """The custodians without whose next entry nothing goes on, or not without a wait."""
+        """The members without whose next entry nothing goes on, or not without a wait; each once."""
         attempt, phase = self.current, self.phase
-        waited: Iterable[int] = ()
         if phase == WAITING_FOR_READY:
-            waited = [i for i in self.context.indices if i not in attempt.readies]
-        elif phase == DEALING:
-            waited = attempt.undealt()
-        elif phase == CONFIRMING:
-            silent = {c.dealer for c in attempt.complaints.values() if c.id not in attempt.reveals and not c.late}
-            waited = sorted(silent.union(attempt.undecided()))
-        return self.context.names(list(waited))
+            return self.context.names([i for i in self.context.indices if i not in attempt.readies])
+        if phase == DEALING:
+            return self.context.dealer_names(attempt.undealt())
+        if phase != CONFIRMING:
+            return ()
+        silent = {c.dealer for c in attempt.complaints.values() if c.id not in attempt.reveals and not c.late}
+        waited = {*self.context.dealer_names(sorted(silent)), *self.context.names(attempt.undecided())}
+        return tuple(name for name in self.context.members if name in waited)
 
 
 def replay(context: CeremonyContext, entries: Iterable[CeremonyEntry], checks: Checks | None = None) -> Ceremony:
@@ -72,7 +72,8 @@ def replay(context: CeremonyContext, entries: Iterable[CeremonyEntry], checks: C
     checks = checks or Checks()
     posted: dict[bytes, list[Posted]] = {}
     for entry in sorted(entries, key=lambda entry: entry.index):
-        if author := context.index_of(entry.author):
+        is_dealers = isinstance(entry.body, DEALERS_KINDS)
+        if author := (context.dealer_index_of if is_dealers else context.index_of)(entry.author):
             posted.setdefault(entry.body.ceremony, []).append(Posted(author, entry.index, entry.leaf, entry.body))
     failed: list[Attempt] = []
     while True:

@@ -35,6 +35,7 @@ class Custodian:
             self.patience,
             self.script.checks,
             lambda dealer: bytes(BUNDLE_SIZE) if dealer in self.holds else None,
+            self.index,
         )
 
     def complaints(self, now: float) -> list[int]:

@@ -17,7 +17,8 @@ from tests.ledger.ceremony.simulation import make_context
 
 N, T = 5, 3
 ALL = range(1, N + 1)
-CEREMONY = make_context(N, T).ceremony_id(1)
+CONTEXT = make_context(N, T)
+CEREMONY = CONTEXT.ceremony_id(1)
 CLOSE = bytes([9]) * 32
 
 grievances = st.lists(
@@ -31,37 +32,37 @@ def against(dealer: int, *authors: int, answered: bool = True) -> list[Grievance
 
 
 def test_without_complaints_everybody_counted_qualifies() -> None:
-    assert qualify(T, ALL, []) == ((1, 2, 3, 4, 5), ())
-    assert qualify(T, (2, 3, 5), []) == ((2, 3, 5), ())
+    assert qualify(CONTEXT, ALL, []) == ((1, 2, 3, 4, 5), ())
+    assert qualify(CONTEXT, (2, 3, 5), []) == ((2, 3, 5), ())
 
 
 def test_an_answered_complaint_harms_nobody() -> None:
-    assert qualify(T, ALL, against(2, 1)) == ((1, 2, 3, 4, 5), ())
+    assert qualify(CONTEXT, ALL, against(2, 1)) == ((1, 2, 3, 4, 5), ())
 
 
 def test_an_unanswered_complaint_disqualifies() -> None:
-    assert qualify(T, ALL, against(2, 1, answered=False)) == ((1, 3, 4, 5), ())
+    assert qualify(CONTEXT, ALL, against(2, 1, answered=False)) == ((1, 3, 4, 5), ())
 
 
 def test_t_complaints_disqualify_even_if_answered() -> None:
-    assert qualify(T, ALL, against(2, 1, 3)) == ((1, 2, 3, 4, 5), ())
-    assert qualify(T, ALL, against(2, 1, 3, 4)) == ((1, 3, 4, 5), ())
+    assert qualify(CONTEXT, ALL, against(2, 1, 3)) == ((1, 2, 3, 4, 5), ())
+    assert qualify(CONTEXT, ALL, against(2, 1, 3, 4)) == ((1, 3, 4, 5), ())
 
 
 def test_who_complains_of_t_dealings_is_dropped_and_harms_nobody() -> None:
     crank = [Grievance(5, dealer, False) for dealer in (1, 2, 3)]
-    assert qualify(T, ALL, crank) == ((1, 2, 3, 4, 5), (5,))
+    assert qualify(CONTEXT, ALL, crank) == ((1, 2, 3, 4, 5), (5,))
     # Nor does it make up the number against a dealer.
-    assert qualify(T, ALL, [*crank, *against(1, 2, 3)]) == ((1, 2, 3, 4, 5), (5,))
+    assert qualify(CONTEXT, ALL, [*crank, *against(1, 2, 3)]) == ((1, 2, 3, 4, 5), (5,))
 
 
 def test_complaints_of_dealings_not_counted_do_not_matter() -> None:
-    assert qualify(T, (1, 2, 3), [Grievance(5, dealer, False) for dealer in (3, 4, 5)]) == ((1, 2), ())
+    assert qualify(CONTEXT, (1, 2, 3), [Grievance(5, dealer, False) for dealer in (3, 4, 5)]) == ((1, 2), ())
 
 
 @given(grievances)
 def test_whatever_is_complained_of_the_rules_hold(complaints: list[Grievance]) -> None:
-    qualified, dropped = qualify(T, ALL, complaints)
+    qualified, dropped = qualify(CONTEXT, ALL, complaints)
     for author in ALL:
         mine = {complaint.dealer for complaint in complaints if complaint.author == author}
         assert (author in dropped) == (len(mine) >= T)
