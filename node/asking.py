@@ -7,7 +7,6 @@ written down but the Inquiry entry; the query key lives in memory for as long as
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -25,12 +24,13 @@ from ledger.exposure import Left, LogAge, expose
 from ledger.identity import canonical
 from ledger.inquiry import PURPOSES
 from ledger.labels import BorrowerKeys
-from ledger.manifest import Manifest
 from ledger.query import Asking as Setting
 from ledger.query import Query
 from ledger.transcript import FULL, REDACTED, Transcript
 from node.arrivals import Arrivals
+from node.clock import Clock
 from node.committer import Committer
+from node.consortium import Consortium
 from node.custodians import Custodians
 from node.custody import Custody
 from node.gossip import Gossip
@@ -58,8 +58,7 @@ class Asking:
 
     def __init__(
         self,
-        manifest: Manifest,
-        member: str,
+        consortium: Consortium,
         chain: Chain,
         gossip: Gossip,
         arrivals: Arrivals,
@@ -69,9 +68,11 @@ class Asking:
         committer: Committer,
         table: Table,
         executor: Executor,
+        clock: Clock | None = None,
     ) -> None:
-        self._manifest = manifest
-        self._member = member
+        self._consortium = consortium
+        self._member = consortium.member
+        self._clock = clock or Clock()
         self._chain = chain
         self._gossip = gossip
         self._arrivals = arrivals
@@ -91,14 +92,14 @@ class Asking:
         setting = self._setting()
         async with self._room, self._turn(borrower):
             keys = BorrowerKeys.from_pseudonym_key(await self._pseudonyms.key(borrower)).query
-            now = int(time.time())
+            now = int(self._clock.unix())
             query = await self._off_loop(
                 lambda: Query.begin(setting, keys, int(request.purpose), request.consent_digest, now)
             )
             index = await self._committer.append([query.entry])
-            failures = await self._ask(query, index)
-            answer = await self._off_loop(lambda: query.finish(self._table, _until(time.monotonic() + SEARCH)))
-            exposure = expose(answer, borrower, self._ages(answer), self._failed(query, failures))
+            failures = await self._ask(setting, query, index)
+            answer = await self._off_loop(lambda: query.finish(self._table, self._until(SEARCH)))
+            exposure = expose(answer, borrower, self._ages(answer), self._failed(setting, query, failures))
             return exposure.to_message(_transcript(answer, request.transcript))
 
     def _setting(self) -> Setting:
@@ -106,30 +107,32 @@ class Asking:
         if keys is None or examiner is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
         logs = {log.member: Covered(log) for log in self._chain.logs()}
-        return Setting(self._manifest, keys, examiner, logs, self._member)
+        return Setting(self._consortium.manifest, keys, examiner, logs, self._member)
 
-    async def _ask(self, query: Query, index: int) -> Mapping[str, PlimsollError]:
+    async def _ask(self, setting: Setting, query: Query, index: int) -> Mapping[str, PlimsollError]:
         """Has t custodians answer the logged inquiry; who failed."""
         log = self._chain.log(self._member)
         receipt = await self._off_loop(lambda: log.receipt(index).encode())
         request = query.logged(index, receipt, tail(log, index))
+        custodians = self._consortium.history.keeping(setting.keys.epoch)
         examined = asyncio.ensure_future(self._off_loop(query.examine))  # while the custodians do the same
 
         async def ask(member: str) -> bool:
             response = await self._custodians.decrypt(member, request, TIMEOUT)
             self._gossip.holds(member, log.origin, index + 1)
             await examined
-            return await self._off_loop(lambda: query.accept(self._manifest.custodian_index(member), response))
+            return await self._off_loop(lambda: query.accept(custodians.custodian_index(member), response))
 
         patience = max(PATIENCE, 2 * self._custodians.latency())
         try:
-            return await ask_quorum(self._custodians.order(), self._manifest.threshold, ask, patience)
+            return await ask_quorum(self._custodians.order(), custodians.threshold, ask, patience)
         finally:
             await asyncio.gather(examined, return_exceptions=True)
 
-    def _failed(self, query: Query, failures: Mapping[str, PlimsollError]) -> list[Left]:
+    def _failed(self, setting: Setting, query: Query, failures: Mapping[str, PlimsollError]) -> list[Left]:
         """Custodians whose answer was wrong, or that had none."""
-        wrong = {self._manifest.custodians[index - 1]: reason for index, reason in query.failed.items()}
+        names = self._consortium.history.keeping(setting.keys.epoch).custodians
+        wrong = {names[index - 1]: reason for index, reason in query.failed.items()}
         named = {member: wrong.get(member, error.reason) for member, error in failures.items()}
         for member, reason in named.items():
             log.warning("custodian failed", custodian=member, reason=reason)
@@ -137,9 +140,9 @@ class Asking:
 
     def _ages(self, answer: Answer) -> list[LogAge]:
         """How current each log is that was used."""
-        now, clock = time.monotonic(), int(time.time())
+        now, clock = self._clock.monotonic(), int(self._clock.unix())
         ages = []
-        for member, head in zip(self._manifest.members, answer.heads, strict=True):
+        for member, head in zip(answer.manifest.members, answer.heads, strict=True):
             heard = 0.0 if member.name == self._member else self._arrivals.age(member.name, now)
             last = self._chain.log(member.name).last_position
             ages.append(
@@ -167,6 +170,10 @@ class Asking:
             else:
                 self._turns[borrower] = lock, waiting - 1
 
+    def _until(self, seconds: float) -> Callable[[], bool]:
+        deadline = self._clock.monotonic() + seconds
+        return lambda: self._clock.monotonic() < deadline
+
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
@@ -181,10 +188,6 @@ def _checked(request: lender_pb2.ExposureRequest) -> str:
     if request.transcript not in lender_pb2.TranscriptForm.values():
         raise InvalidInput("BAD_TRANSCRIPT_FORM", "there is no such form", "transcript")
     return borrower
-
-
-def _until(deadline: float) -> Callable[[], bool]:
-    return lambda: time.monotonic() < deadline
 
 
 def _transcript(answer: Answer, form: int) -> bytes:

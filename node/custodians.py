@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from plimsoll.v1 import peer_pb2
 
-from ledger.manifest import Manifest
+from ledger.errors import Unavailable
+from node.consortium import Consortium
 from node.custody import Custody
 from node.links import Link
 
@@ -14,19 +15,21 @@ from node.links import Link
 class Custodians:
     """In the order in which they are best asked."""
 
-    def __init__(self, manifest: Manifest, member: str, custody: Custody, links: Mapping[str, Link]) -> None:
-        self._names = manifest.custodians
-        self._member = member
+    def __init__(self, consortium: Consortium, custody: Custody, links: Mapping[str, Link]) -> None:
+        """links: by member, as they are at any time."""
+        self._member = consortium.member
         self._custody = custody
         self._links = links
 
     def order(self) -> list[str]:
         """Itself if it holds shares, then those that answered last time by latency, then the others."""
-        return sorted(self._names, key=self._cost)
+        names = self._custody.custodians
+        return sorted((name for name in names if name == self._member or name in self._links), key=self._cost)
 
     def latency(self) -> float:
         """Smoothed seconds the custodians asked take to answer."""
-        return max((self._links[name].latency for name in self._names if name in self._links), default=0.0)
+        links = (self._links.get(name) for name in self._custody.custodians)
+        return max((link.latency for link in links if link is not None), default=0.0)
 
     async def evaluate(
         self, member: str, request: peer_pb2.EvaluateRequest, timeout: float
@@ -34,13 +37,18 @@ class Custodians:
         """Raises what the custodian refuses with; Unavailable where it does not answer in `timeout` seconds."""
         if member == self._member:
             return await self._custody.evaluate(member, request)
-        return await self._links[member].evaluate(request, timeout)
+        return await self._link(member).evaluate(request, timeout)
 
     async def decrypt(self, member: str, request: peer_pb2.DecryptRequest, timeout: float) -> peer_pb2.DecryptResponse:
         """Likewise."""
         if member == self._member:
             return await self._custody.decrypt(member, request)
-        return await self._links[member].decrypt(request, timeout)
+        return await self._link(member).decrypt(request, timeout)
+
+    def _link(self, member: str) -> Link:
+        if member not in self._links:
+            raise Unavailable("UNREACHABLE", f"{member} has left the consortium")
+        return self._links[member]
 
     def _cost(self, name: str) -> tuple[int, float]:
         if name == self._member:

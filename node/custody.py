@@ -7,7 +7,6 @@ they must remember is on disk, sealed, before anything that rests on it leaves t
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -38,7 +37,9 @@ from ledger.manifest import Manifest
 from ledger.receipt import Receipt
 from ledger.replica_gap import LacksEntries
 from node.arrivals import Arrivals
+from node.clock import Clock
 from node.committer import Committer
+from node.consortium import Consortium
 from node.following import Following
 from node.gossip import Gossip
 from node.vault import Vault
@@ -57,8 +58,7 @@ class Custody:
 
     def __init__(
         self,
-        manifest: Manifest,
-        member: str,
+        consortium: Consortium,
         chain: Chain,
         vault: Vault,
         gossip: Gossip,
@@ -67,9 +67,10 @@ class Custody:
         executor: Executor,
         rng: Callable[[int], bytes],
         timing: Timing | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self._manifest = manifest
-        self._member = member
+        self._consortium = consortium
+        self._member = consortium.member
         self._chain = chain
         self._vault = vault
         self._gossip = gossip
@@ -77,21 +78,36 @@ class Custody:
         self._committer = committer
         self._executor = executor
         self._rng = rng
-        self._context = CeremonyContext.of(manifest)
+        self._clock = clock or Clock()
+        self._context = CeremonyContext.of(consortium.history.keeping(1))
         self._checks = Checks()
         self._following = Following(chain, self._context)
         self._ceremony: Ceremony | None = None
         self._timing = timing
+        #: The public keys, once they are final.
+        self.keys: PublicKeys | None = None
         self._participant = self._take_part()
         self._custodian: Custodian | None = None
         # A caller waits behind its own questions before it waits behind others', so that many of one member's delay
         # another's by one; and nobody waits in a thread, of which there are few.
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._one_at_a_time = asyncio.Lock()
-        #: The public keys, once they are final.
-        self.keys: PublicKeys | None = None
         #: What logs say about inquiries; shared with this node's own queries. There once the keys are.
         self.examiner: Examiner | None = None
+
+    @property
+    def custodians(self) -> tuple[str, ...]:
+        """Who holds shares of the keys in use, by index from 1 on."""
+        return self._keeping.custodians
+
+    @property
+    def threshold(self) -> int:
+        """How many of them it takes."""
+        return self._keeping.threshold
+
+    @property
+    def _keeping(self) -> Manifest:
+        return self._consortium.history.keeping(1 if self.keys is None else self.keys.epoch)
 
     @property
     def holds_shares(self) -> bool:
@@ -122,7 +138,7 @@ class Custody:
         if request.HasField("tail"):
             await self._join(caller, request.tail)
         self._gossip.check_one_history(caller)
-        return await self._with_entries(caller, lambda: custodian.evaluate(caller, request, int(time.time())))
+        return await self._with_entries(caller, lambda: custodian.evaluate(caller, request, int(self._clock.unix())))
 
     async def decrypt(self, caller: str, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
         """Checks Q1 to Q10 and this custodian's part of the sums."""
@@ -132,7 +148,7 @@ class Custody:
         self._gossip.check_one_history(caller)
         try:
             return await self._with_entries(
-                caller, lambda: custodian.answer(caller, request, int(time.time()), self._held_before)
+                caller, lambda: custodian.answer(caller, request, int(self._clock.unix()), self._held_before)
             )
         except Unverified as error:
             if error.reason == "FORK":  # shown by the receipt's head alone: it counts from now on
@@ -142,19 +158,19 @@ class Custody:
 
     async def _join(self, caller: str, tail: peer_pb2.Block) -> None:
         """The tail of the caller's log goes into the replica, durable, before anything is answered."""
-        if caller == self._member or tail.origin != self._manifest.origin(caller):
+        if caller == self._member or tail.origin != self._consortium.manifest.origin(caller):
             return  # another log's entries are gossip's business
         await self._gossip.take(tail)
 
     async def _with_entries(self, caller: str, work: Callable[[], T]) -> T:
         """work(), fetching the entries it lacks; a node that cannot get them says so."""
-        deadline = time.monotonic() + FETCH_TIMEOUT
+        deadline = self._clock.monotonic() + FETCH_TIMEOUT
         while True:
             try:
                 async with self._turns[caller], self._one_at_a_time:
                     return await self._to_its_end(work)
             except LacksEntries as lacking:
-                remaining = deadline - time.monotonic()
+                remaining = deadline - self._clock.monotonic()
                 if remaining <= 0:
                     raise
                 await self._gossip.fetch(lacking.member, lacking.size, [caller], remaining)
@@ -172,7 +188,7 @@ class Custody:
                 job.exception()  # looked at, so that nobody logs that it was not
 
     def _held_before(self, member: str) -> int:
-        return self._arrivals.held_before(member, time.monotonic())
+        return self._arrivals.held_before(member, self._clock.monotonic())
 
     def _ready(self) -> Custodian:
         if self._custodian is None:
@@ -189,7 +205,7 @@ class Custody:
         if participant is None:
             self._ceremony = await self._off_loop(lambda: replay(self._context, entries, self._checks))
         else:
-            actions = await self._off_loop(lambda: participant.step(entries, time.time()))
+            actions = await self._off_loop(lambda: participant.step(entries, self._clock.unix()))
             self._ceremony = participant.ceremony
             if not self._committer.is_open and any(isinstance(action, Append) for action in actions):
                 # What it would say it may have said already, in entries that this log does not hold yet.
@@ -215,17 +231,19 @@ class Custody:
         else:
             self._use(action.keys)
             logs = {log.member: log for log in self._chain.logs()}
-            self._custodian = Custodian(self._manifest, action.keys, action.shares, logs, self._rng, self.examiner)
+            self._custodian = Custodian(
+                self._consortium.manifest, action.keys, action.shares, logs, self._rng, self.examiner
+            )
             log.info("holding shares", epoch=action.keys.epoch, custodian=action.shares.index)
 
     def _use(self, keys: PublicKeys) -> None:
         if self.keys is None:
-            self.examiner = Examiner(self._manifest, keys)
+            self.examiner = Examiner(self._consortium.manifest, keys)
             self.keys = keys
             log.info("keys are final", epoch=keys.epoch)
 
     def _take_part(self) -> Participant | None:
-        if not self._manifest.custodian_index(self._member):
+        if self._member not in self._keeping.custodians:
             return None
         return Participant(self._context, self._member, self._rng, self._timing, self._vault.load())
 
@@ -239,9 +257,9 @@ class Custody:
         ceremony = self._ceremony
         return operator_pb2.KeyStatus(
             epoch=0 if self.keys is None else self.keys.epoch,
-            custodian=self._manifest.custodian_index(self._member),
-            threshold=self._manifest.threshold,
-            custodians=len(self._manifest.custodians),
+            custodian=self._keeping.custodian_index(self._member) if self._member in self._keeping else 0,
+            threshold=self.threshold,
+            custodians=len(self.custodians),
             phase="" if ceremony is None else ceremony.phase,
             waiting_for=() if ceremony is None else ceremony.waiting_for,
             holds_shares=self.holds_shares,

@@ -51,6 +51,7 @@ class _Peer:
     pushed: float = 0.0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     backoff: dict[str, tuple[float, float]] = field(default_factory=dict)  # origin: (not before, last delay)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 class Gossip:
@@ -69,13 +70,14 @@ class Gossip:
     ) -> None:
         self._chain = chain
         self._guard = guard
-        self._own = chain.log(member).origin
+        self._member = member
         self._peers = {link.member: _Peer(link) for link in links}
         self._arrivals = arrivals
         self._executor = executor
         self._interval = interval
         self._clock = clock or Clock()
         self._locks: dict[str, asyncio.Lock] = {}
+        self._group: asyncio.TaskGroup | None = None
         #: Origins that are being caught up with: from one peer at a time, as several would send the same entries.
         self._pulled: set[str] = set()
         #: By origin: why nothing more is taken of that log.
@@ -85,10 +87,29 @@ class Gossip:
 
     async def run(self) -> None:
         """All tasks of the gossip."""
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
             for peer in self._peers.values():
-                group.create_task(self._push_loop(peer))
-                group.create_task(self._compare_loop(peer))
+                self._start(peer)
+            await asyncio.Event().wait()
+
+    def follow(self, links: Iterable[Link], interval: float) -> None:
+        """From now on these are the peers, of which some may be new or have new links; `interval` as at the start."""
+        self._interval = interval
+        now = {link.member: link for link in links}
+        for member, peer in list(self._peers.items()):
+            if now.get(member) is not peer.link:
+                for task in peer.tasks:
+                    task.cancel()
+                del self._peers[member]
+        for member, link in now.items():
+            if member not in self._peers:
+                self._peers[member] = _Peer(link)
+                self._start(self._peers[member])
+
+    def _start(self, peer: _Peer) -> None:
+        if self._group is not None:
+            loops = (self._push_loop(peer), self._compare_loop(peer))
+            peer.tasks = [self._group.create_task(loop) for loop in loops]
 
     def grown(self, origin: str) -> None:
         """This node's own log, or one that must be passed on, has new entries."""
@@ -142,10 +163,11 @@ class Gossip:
         order = [name for name in dict.fromkeys([*hints, member, *self._peers]) if name in self._peers]
         deadline = self._clock.monotonic() + timeout
         for name in order:
-            if replica.size >= size or self._clock.monotonic() > deadline:
+            peer = self._peers.get(name)  # it may have left the consortium meanwhile
+            if peer is None or replica.size >= size or self._clock.monotonic() > deadline:
                 break
             try:
-                await asyncio.wait_for(self._pull(self._peers[name], replica.origin), deadline - self._clock.monotonic())
+                await asyncio.wait_for(self._pull(peer, replica.origin), deadline - self._clock.monotonic())
             except (PlimsollError, TimeoutError) as error:
                 log.info("fetch failed", peer=name, log=member, why=str(error))
         if replica.size < size:
@@ -283,6 +305,11 @@ class Gossip:
                 raise
             except Unverified:  # what comes before the block is another's already
                 parted = start
+
+    @property
+    def _own(self) -> str:
+        """The log that this node writes."""
+        return self._chain.log(self._member).origin
 
     def _author(self, origin: str) -> str:
         return self._chain.log_by_origin(origin).member

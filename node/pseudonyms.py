@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
@@ -13,9 +12,10 @@ from plimsoll.v1 import peer_pb2
 
 from ledger.chain import Log
 from ledger.errors import Unready
-from ledger.manifest import Manifest
 from ledger.pseudonym import Batch
+from node.clock import Clock
 from node.committer import Committer
+from node.consortium import Consortium
 from node.custodians import Custodians
 from node.custody import Custody
 from node.quorum import ask_quorum
@@ -39,17 +39,20 @@ class Pseudonyms:
 
     def __init__(
         self,
-        manifest: Manifest,
-        own: Log,
+        consortium: Consortium,
+        own: Callable[[], Log],
         shelf: Shelf,
         custody: Custody,
         custodians: Custodians,
         committer: Committer,
         executor: Executor,
         rng: Callable[[int], bytes],
+        clock: Clock | None = None,
     ) -> None:
-        self._manifest = manifest
-        self._log = own
+        """own: the log that this node writes."""
+        self._consortium = consortium
+        self._own = own
+        self._clock = clock or Clock()
         self._shelf = shelf
         self._custody = custody
         self._custodians = custodians
@@ -72,16 +75,16 @@ class Pseudonyms:
         keys = self._custody.keys
         if keys is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        consortium, threshold = self._manifest.consortium, self._manifest.threshold
+        consortium, threshold, custodians = self._consortium.id, self._custody.threshold, self._custody.custodians
         batch = await self._off_loop(Batch, borrowers, consortium, keys, threshold, self._rng)
-        index = await self._committer.append([batch.entry(int(time.time()))])
-        request = peer_pb2.EvaluateRequest(tail=tail(self._log, index), index=index, elements=batch.elements)
+        index = await self._committer.append([batch.entry(int(self._clock.unix()))])
+        request = peer_pb2.EvaluateRequest(tail=tail(self._own(), index), index=index, elements=batch.elements)
 
         timeout = TIMEOUT + TIMEOUT_EACH * len(borrowers)
 
         async def ask(member: str) -> bool:
             response = await self._custodians.evaluate(member, request, timeout)
-            good: bool = await self._off_loop(batch.accept, self._manifest.custodian_index(member), response)
+            good: bool = await self._off_loop(batch.accept, custodians.index(member) + 1, response)
             return good
 
         patience = PATIENCE + PATIENCE_EACH * len(borrowers)

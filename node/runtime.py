@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, suppress
@@ -22,6 +21,7 @@ from ledger.chain import Chain, OwnLog
 from ledger.config import Config
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
+from ledger.history import History
 from ledger.manifest import Manifest
 from ledger.note import Signer
 from ledger.store import Store
@@ -29,7 +29,9 @@ from node import table
 from node.arrivals import Arrivals
 from node.asking import Asking
 from node.book import Book
+from node.clock import Clock
 from node.committer import Committer
+from node.consortium import Consortium
 from node.credentials import NodeIdentity
 from node.custodians import Custodians
 from node.custody import Custody
@@ -66,12 +68,21 @@ Rng = Callable[[int], bytes]
 class Node:
     """One member's node. `home` is open, `identity` holds its unlocked secrets; `rng(n)` gives n random bytes."""
 
-    def __init__(self, home: Home, identity: NodeIdentity, rng: Rng = os.urandom, *, alone: bool = False) -> None:
+    def __init__(
+        self,
+        home: Home,
+        identity: NodeIdentity,
+        rng: Rng = os.urandom,
+        clock: Clock | None = None,
+        *,
+        alone: bool = False,
+    ) -> None:
         self._home = home
         self._identity = identity
         self._manifest = identity.manifest
         self._member = home.config.member
         self._rng = rng
+        self._clock = clock or Clock()
         self._alone = alone
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -104,23 +115,36 @@ class Node:
         stop: asyncio.Event,
     ) -> None:
         config, keyring, manifest, member = self._home.config, self._identity.keyring, self._manifest, self._member
+        consortium, clock = Consortium(member, History([manifest])), self._clock
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
-            arrivals.found(each.name, chain.log(each.name).covered, time.monotonic())
+            arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
         signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
         own = OwnLog(chain.log(member), signer)
         guard = SelfForkGuard(len(manifest.members) - 1, self._alone)
         interval = manifest.policy.gossip_seconds
-        gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval)
-        committer = Committer(own, guard, gossip, arrivals, threads)
+        gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
+        committer = Committer(own, guard, gossip, arrivals, threads, clock)
         vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
-        custody = Custody(manifest, member, chain, vault, gossip, arrivals, committer, threads, self._rng)
-        custodians = Custodians(manifest, member, custody, links)
+        custody = Custody(consortium, chain, vault, gossip, arrivals, committer, threads, self._rng, clock=clock)
+        custodians = Custodians(consortium, custody, links)
         shelf = Shelf(manifest, keyring, own.log, book)
-        pseudonyms = Pseudonyms(manifest, own.log, shelf, custody, custodians, committer, threads, self._rng)
+        pseudonyms = Pseudonyms(
+            consortium, lambda: chain.log(member), shelf, custody, custodians, committer, threads, self._rng, clock
+        )
         dlog_table = await asyncio.to_thread(_load_table, config)
         asking = Asking(
-            manifest, member, chain, gossip, arrivals, custody, custodians, pseudonyms, committer, dlog_table, threads
+            consortium,
+            chain,
+            gossip,
+            arrivals,
+            custody,
+            custodians,
+            pseudonyms,
+            committer,
+            dlog_table,
+            threads,
+            clock,
         )
         reporting = Reporting(manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng)
         state = State(self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody, guard)
@@ -157,7 +181,7 @@ class Node:
             credentials = channel_credentials(self._manifest, peer.name, self._identity.key, self._identity.certificate)
             options = [*CHANNEL_OPTIONS, *channel_options(peer.name)]
             channel = grpc.aio.secure_channel(str(peer.address), credentials, options)
-            links[peer.name] = Link(peer.name, str(peer.address), channel)
+            links[peer.name] = Link(peer.name, str(peer.address), channel, self._clock)
         try:
             yield links
         finally:

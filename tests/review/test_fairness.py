@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import grpc
@@ -15,12 +16,15 @@ from plimsoll.v1 import peer_pb2
 
 from ledger.custodian import Custodian
 from ledger.errors import Unverified
+from ledger.history import History
 from node.arrivals import Arrivals
 from node.committer import Committer
+from node.consortium import Consortium
 from node.custody import Custody
-from node.gate import MAX_CALLS_OF_OTHERS, Gate
+from node.gate import Gate
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
+from node.limits import Limits
 from node.tls import Caller
 from node.vault import Vault
 from tests.lenders import lender
@@ -43,7 +47,9 @@ def custody_over(tmp_path, threads):
         gossip = Gossip(held, "lender-1", [], arrivals, guard, threads, 1.0)
         vault = Vault(tmp_path, lender(1).keyring, MANIFEST.consortium, os.urandom)
         committer = Committer(held.own(signer(1)), guard, gossip, arrivals, threads)
-        return Custody(MANIFEST, "lender-1", held, vault, gossip, arrivals, committer, threads, os.urandom)
+        return Custody(
+            Consortium("lender-1", History([MANIFEST])), held, vault, gossip, arrivals, committer, threads, os.urandom
+        )
 
     return make
 
@@ -121,6 +127,10 @@ class Context:
     def __init__(self, member: str) -> None:
         self.member = member
         self.code: Any = None
+        self.over: Any = None
+
+    def add_done_callback(self, callback):
+        self.over = callback
 
     def auth_context(self):
         return {"x509_pem_cert": [self.member.encode()]}
@@ -137,33 +147,40 @@ def identify(pem: bytes) -> Caller:
 METHOD = "/plimsoll.v1.PeerService/Pull"
 
 
-def guarded(gate: Gate, context: Context):
-    return gate._guard(cast(Any, context), METHOD)
+@asynccontextmanager
+async def served(gate: Gate, context: Context):
+    """As gRPC would serve the call."""
+    try:
+        async with gate._guard(cast(Any, context), METHOD):
+            yield
+    finally:
+        context.over(context)
 
 
 async def stall(gate: Gate, member: str, admitted: asyncio.Semaphore) -> None:
-    async with guarded(gate, Context(member)):
+    async with served(gate, Context(member)):
         admitted.release()
         await asyncio.Event().wait()
 
 
 async def test_stalled_calls_of_one_member_do_not_shut_out_the_others():
     gate, admitted = Gate("lender-1", identify), asyncio.Semaphore(0)
-    stalled = [asyncio.create_task(stall(gate, "lender-2", admitted)) for _ in range(MAX_CALLS_OF_OTHERS)]
+    stalled = [asyncio.create_task(stall(gate, "lender-2", admitted)) for _ in range(Limits().calls)]
     for _ in stalled:
         await admitted.acquire()
     refused = Context("lender-2")
     with pytest.raises(Aborted):
-        async with guarded(gate, refused):
+        async with gate._guard(cast(Any, refused), METHOD):
             pass
     assert refused.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert refused.over is None, "it took no place"
     for member in ("lender-3", "lender-1"):
-        async with guarded(gate, Context(member)):
+        async with served(gate, Context(member)):
             pass
     for task in stalled:
         task.cancel()
     await asyncio.gather(*stalled, return_exceptions=True)
-    async with guarded(gate, Context("lender-2")):
+    async with served(gate, Context("lender-2")):
         pass
 
 

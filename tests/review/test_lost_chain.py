@@ -9,8 +9,10 @@ import pytest
 
 from ledger.block import blocks_from
 from ledger.chain import Replica
+from ledger.history import History
 from node.arrivals import Arrivals
 from node.committer import Committer
+from node.consortium import Consortium
 from node.custody import Custody
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
@@ -37,7 +39,9 @@ async def test_nothing_is_said_twice_after_the_loss_of_the_chain(tmp_path, threa
         gossip = Gossip(held, MEMBER, [], arrivals, guard, threads, 1.0)
         vault = Vault(tmp_path, lender(1).keyring, MANIFEST.consortium, os.urandom)
         committer = Committer(held.own(signer(1)), guard, gossip, arrivals, threads)
-        return Custody(MANIFEST, MEMBER, held, vault, gossip, arrivals, committer, threads, os.urandom)
+        return Custody(
+            Consortium(MEMBER, History([MANIFEST])), held, vault, gossip, arrivals, committer, threads, os.urandom
+        )
 
     before = chain()
     await started(before, SelfForkGuard(0, alone=True))._step()
