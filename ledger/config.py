@@ -22,7 +22,8 @@ class Config:
 
     Paths are as written; relative ones are relative to the home. passphrase_file: None to be given otherwise.
     table: the public table for reading sums; None for the machine's own cache. metrics: where Prometheus may scrape,
-    None for nowhere. cache_mib: block cache of the stores, MiB. workers: processes for bulk cryptography, 0 for one a
+    None for nowhere. cache_mib: block cache of the stores, MiB. reserve_mib: MiB that must be free on the disk of the
+    stores for anything to be written. workers: processes for bulk cryptography, 0 for one a
     core. revoked: SHA-256 of certificates (DER) that this node no longer accepts.
     """
 
@@ -33,6 +34,7 @@ class Config:
     table: str | None = None
     metrics: Address | None = None
     cache_mib: int = 512
+    reserve_mib: int = 256
     workers: int = 0
     log_level: str = "info"
     revoked: frozenset[bytes] = frozenset()
@@ -58,6 +60,7 @@ def _read(table: Table) -> Config:
         table=table.text("table") if "table" in table else None,
         metrics=_optional_address(table, "metrics"),
         cache_mib=table.integer("cache_mib", 8, 1 << 20, 512),
+        reserve_mib=table.integer("reserve_mib", 0, 1 << 20, 256),
         workers=table.integer("workers", 0, 1024, 0),
         log_level=_log_level(table),
         revoked=frozenset(_fingerprints(table)),
@@ -79,6 +82,7 @@ listen = {quote(str(listen))}
 # passphrase_file = "/run/secrets/plimsoll"
 # metrics = "127.0.0.1:9464"
 # cache_mib = 512
+# reserve_mib = 256
 # workers = 0
 # log_level = "info"
 # revoked = []

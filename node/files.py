@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -89,4 +90,6 @@ def explained(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFound("NO_FILE", f"there is no {error.filename or path}") from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unready("DISK_FULL", f"no space is left for {error.filename or path}") from error
         raise Unready("FILE_SYSTEM", f"{error.filename or path}: {error.strerror}") from error

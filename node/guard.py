@@ -40,6 +40,10 @@ class SelfForkGuard:
             log.info("may sign", heard=sorted(self._heard))
             self._opened.set()
 
+    async def opened(self) -> None:
+        """Returns when this node may sign, however long that takes."""
+        await self._opened.wait()
+
     async def passed(self) -> None:
         """Returns when this node may sign. Raises Unready (UNCONFIRMED_LOG) where too few members speak in time."""
         try:

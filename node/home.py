@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,17 +113,27 @@ def open_home(folder: Path) -> Home:
 
 def create_home(folder: Path, config_text: str, card: bytes, authority: x509.Certificate, sealed_keyring: str) -> None:
     """A new home: whole, or nothing at all. Raises Refused where something is there already, Unready."""
+    with staged_home(folder) as staged:
+        for name in (home.TLS, home.SECRETS, home.CHAIN, home.BOOK):
+            files.make_folder(staged / name)
+        files.write_new(staged / home.KEYRING, sealed_keyring.encode(), files.PRIVATE)
+        files.write_new(staged / home.AUTHORITY, certificate_pem(authority), files.PUBLIC)
+        files.write_new(staged / home.CARD, card, files.PUBLIC)
+        files.write_new(staged / home.CONFIG, config_text.encode(), files.PUBLIC)
+
+
+@contextmanager
+def staged_home(folder: Path) -> Iterator[Path]:
+    """Where to build a home that is put in its place at the end of the block, or not at all where that fails.
+
+    Raises Refused (HOME_EXISTS) where something is there already, Unready.
+    """
     with files.explained(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise Refused("HOME_EXISTS", f"{folder} is there already and not empty")
         staged = _stage(folder)
         try:
-            for name in (home.TLS, home.SECRETS, home.CHAIN, home.BOOK):
-                files.make_folder(staged / name)
-            files.write_new(staged / home.KEYRING, sealed_keyring.encode(), files.PRIVATE)
-            files.write_new(staged / home.AUTHORITY, certificate_pem(authority), files.PUBLIC)
-            files.write_new(staged / home.CARD, card, files.PUBLIC)
-            files.write_new(staged / home.CONFIG, config_text.encode(), files.PUBLIC)
+            yield staged
             _put(staged, folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)

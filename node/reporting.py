@@ -5,8 +5,8 @@ Order of things, so that a crash at any point and a second run end in the same s
 2. pseudonym keys that the book lacks are obtained and stored;
 3. positions are encrypted and appended, durable, a batch at a time and in ascending order of label over the whole feed;
 4. after each batch the book learns what was published and of which loans.
-A crash between 3 and 4 leaves the book behind the chain: `Shelf.take` finds the next position already there and reads
-the borrower's state out of its sealed copy.
+A crash between 3 and 4 leaves the book behind the chain. It says how far it has got, and before the next feed is read
+what the positions since then say is taken out of their sealed copies.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import structlog
 from plimsoll.v1 import lender_pb2
 
 from ledger.bands import Bands
 from ledger.chain import Log
-from ledger.errors import Unready
+from ledger.errors import PlimsollError, Unready
 from ledger.feed import FeedLoan, FeedReader, Rejected
 from ledger.feed_fold import Folded, fold_feed
 from ledger.inquiry import DAY
@@ -38,6 +39,7 @@ from node.workers import Workers
 
 T = TypeVar("T")
 Rng = Callable[[int], bytes]
+log = structlog.get_logger()
 
 #: Borrowers folded, or positions encrypted and appended, at a time.
 BATCH = 256
@@ -78,7 +80,7 @@ class Reporting:
         self,
         manifest: Manifest,
         keyring: Keyring,
-        log: Log,
+        own: Log,
         shelf: Shelf,
         custody: Custody,
         pseudonyms: Pseudonyms,
@@ -88,7 +90,7 @@ class Reporting:
     ) -> None:
         self._manifest = manifest
         self._keyring = keyring
-        self._log = log
+        self._log = own
         self._shelf = shelf
         self._custody = custody
         self._pseudonyms = pseudonyms
@@ -102,10 +104,14 @@ class Reporting:
     async def report(
         self, requests: AsyncIterator[lender_pb2.ReportRequest]
     ) -> AsyncIterator[lender_pb2.ReportResponse]:
-        """Progress, then the summary. Raises Unready before the keys are there."""
+        """Progress, then the summary. Raises Unready before the keys are there, and before this node may sign: until
+        then its log may lack positions, and the book what they say."""
         if self._custody.keys is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
+        await self._committer.may_sign()
         async with self._turn:
+            async for progress in self._catch_up():
+                yield progress
             run = _Run()
             async for progress in self._read(requests, run):
                 yield progress
@@ -117,6 +123,26 @@ class Reporting:
             async for progress in self._publish(run):
                 yield progress
             yield self._summary(run)
+
+    async def keep_book(self) -> None:
+        """At the node's start: once its log is whole, the book is brought up to it, so that feeds need not wait."""
+        await self._committer.opened()
+        async with self._turn:
+            try:
+                async for _ in self._catch_up():
+                    pass
+            except PlimsollError as error:  # a feed will try again, and its sender be told
+                log.error("the book could not be brought up to the log", why=str(error))
+
+    async def _catch_up(self) -> AsyncIterator[lender_pb2.ReportResponse]:
+        """The book learns what the log has and it has not: after a crash, a restored backup, the loss of the disk."""
+        if not await asyncio.to_thread(self._shelf.is_behind):
+            return
+        log.info("the book is behind the log and is brought up to it", log_size=self._log.size)
+        steps = self._shelf.catch_up()
+        while (done := await asyncio.to_thread(next, steps, None)) is not None:
+            yield lender_pb2.ReportResponse(phase="book", done=done, total=self._log.size)
+        log.info("the book is up to the log", borrowers=await asyncio.to_thread(self._shelf.count))
 
     async def _read(
         self, requests: AsyncIterator[lender_pb2.ReportRequest], run: _Run
@@ -161,9 +187,9 @@ class Reporting:
         tasks = (self._task(run, batch) for batch in _batches(due, BATCH))
         batches = _batches(due, BATCH)
         async for entries in self._workers.map_ordered(publish, tasks, bulk=len(due) >= BULK):
-            await self._committer.append(entries)
+            index = await self._committer.append(entries)
             batch = next(batches)
-            await asyncio.to_thread(self._record, run, batch)
+            await asyncio.to_thread(self._record, run, batch, index + len(entries))
             done += len(batch)
             yield lender_pb2.ReportResponse(phase="encrypting", done=done, total=len(due))
 
@@ -221,11 +247,11 @@ class Reporting:
             ),
         )
 
-    def _record(self, run: _Run, batch: Sequence[_Due]) -> None:
-        """The book learns what the chain holds."""
+    def _record(self, run: _Run, batch: Sequence[_Due], through: int) -> None:
+        """The book learns what the chain holds, now up to the index `through`."""
         records = self._shelf.take([due.borrower for due in batch], heal=False)
         self._shelf.put(
-            [recorded(records[due.borrower], run.folded[due.borrower].loans, due.position) for due in batch]
+            [recorded(records[due.borrower], run.folded[due.borrower].loans, due.position) for due in batch], through
         )
         run.published += len(batch)
         run.closed += sum(due.position.closed for due in batch)

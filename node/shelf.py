@@ -6,7 +6,7 @@ its sealed copy says what the book should.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from plimsoll.v1 import sealed_pb2
 
@@ -17,6 +17,7 @@ from ledger.manifest import Manifest
 from ledger.position import Position
 from ledger.position_entry import PositionEntry
 from ledger.sealed_copy import open_copy
+from node import rebuild
 from node.book import Book
 from node.keyring import Keyring
 
@@ -51,15 +52,31 @@ class Shelf:
         return None if record is None else record.pseudonym_key
 
     def introduce(self, keys: Iterable[tuple[str, bytes]]) -> None:
-        """Stores pseudonym keys (64 bytes) of borrowers that have no record."""
-        self._book.put_many(
+        """Stores pseudonym keys (64 bytes) of borrowers that have no record; one that they got meanwhile stays."""
+        self._book.add_many(
             [sealed_pb2.BookRecord(borrower=borrower, pseudonym_key=pseudonym_key) for borrower, pseudonym_key in keys]
         )
 
-    def put(self, records: Sequence[sealed_pb2.BookRecord]) -> None:
-        """Stores records, durable when it returns."""
+    def put(self, records: Sequence[sealed_pb2.BookRecord], through: int | None = None) -> None:
+        """Stores records, durable when it returns. through: see Book."""
         if records:
-            self._book.put_many(records)
+            self._book.put_many(records, through)
+
+    def count(self) -> int:
+        """How many borrowers have a record."""
+        return self._book.borrowers
+
+    def is_behind(self) -> bool:
+        """Whether this member's log has positions that the book may not know of."""
+        last = self._log.last_position
+        return last is not None and last.index >= self._book.through
+
+    def catch_up(self) -> Iterator[int]:
+        """Brings the book up to this member's log, out of the sealed copies; yields how many entries are done.
+
+        After the loss of a disk that is all of it, after a restored backup what came since, after a crash one batch.
+        """
+        return rebuild.catch_up(self._log, self._book, self._keyring, self._consortium, [])
 
     def _catch_up(self, record: sealed_pb2.BookRecord) -> bool:
         """Whether the chain had positions that the record did not know of."""

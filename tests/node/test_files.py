@@ -54,10 +54,10 @@ def test_when_the_disk_fails_the_old_file_stays_and_nothing_is_left_behind(tmp_p
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def full(_):
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "no space is left")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Unready, match="No space left on device"):
+    with pytest.raises(Unready, match="no space is left"):
         write(tmp_path / "a", b"new", files.PRIVATE)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
