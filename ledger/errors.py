@@ -71,10 +71,14 @@ class Unready(PlimsollError):
 
 
 class Exhausted(PlimsollError):
-    """A quota, a rate or a size limit is used up."""
+    """A quota, a rate or a size limit is used up. retry: seconds until the same call may succeed; None: unknown."""
 
     exit_code = 8
     grpc_status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, reason: str, message: str, path: str = "", *, retry: float | None = None) -> None:
+        super().__init__(reason, message, path)
+        self.retry = retry
 
 
 class Unverified(PlimsollError):

@@ -1,4 +1,5 @@
-"""Refusals on the wire (design section 8): google.rpc.Status with an ErrorInfo and, for a field, a BadRequest."""
+"""Refusals on the wire (design section 8): google.rpc.Status with an ErrorInfo and, for a field, a BadRequest; where it
+is known when to try again, a RetryInfo."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from ledger import errors
-from ledger.errors import PlimsollError
+from ledger.errors import Exhausted, PlimsollError
 
 DOMAIN = "plimsoll"
 TRAILER = "grpc-status-details-bin"
@@ -40,6 +41,10 @@ def to_status(error: PlimsollError) -> status_pb2.Status:
     if error.path:
         violation = error_details_pb2.BadRequest.FieldViolation(field=error.path, description=error.message)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, Exhausted) and error.retry is not None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(max(1, round(error.retry * 1000)))
+        status.details.add().Pack(retry)
     return status
 
 

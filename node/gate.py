@@ -1,26 +1,30 @@
-"""Who may call what (design section 7): every RPC states the roles it accepts, everything else is refused.
+"""Who may call what (design section 7), and how much of it (docs/limits.md). Every RPC states the roles it accepts,
+everything else is refused.
 
-The gate stands before all services. It identifies the caller by its certificate, checks the role, and turns every
-PlimsollError into a rich status. Anything else that escapes a handler is a bug of ours: it is logged, and the caller
-learns only that.
+The gate stands before all services. It identifies the caller by its certificate before it reads what it sends, sees to
+it that no party takes more than its share, checks the role, and turns every PlimsollError into a rich status. Anything
+else that escapes a handler is a bug of ours: it is logged, and the caller learns only that.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
-from functools import partial
-from typing import Any
+from typing import Any, Never
 
 import grpc
 import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError
+from grpc.aio import EOF  # type: ignore[attr-defined]  # its stub lacks it
 
 from ledger import refusal
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused
+from node.limits import BYTES_A_UNIT, COSTS, REFUSED, Parties, Party
+from node.links import MAX_MESSAGE
 from node.tls import Caller
 
 log = structlog.get_logger()
@@ -42,9 +46,10 @@ ROLES: dict[str, frozenset[str]] = {
 #: Services that serve this member's own people only; an auditor's or a node's certificate may be another member's.
 OWN_ONLY = frozenset({"plimsoll.v1.LenderService", "plimsoll.v1.OperatorService"})
 
-#: Calls of one other member served at once, so that none takes all the room there is (node.server.MAX_CALLS) by reading
-#: what it asked for slowly. A node asks 32 questions at a time.
-MAX_CALLS_OF_OTHERS = 96
+#: Calls that answer in blocks of a log, up to 2 MiB of entries each, and what one takes until it is read: the block,
+#: the message, its bytes and gRPC's copy of them.
+BLOCKS = frozenset({"/plimsoll.v1.PeerService/Pull", "/plimsoll.v1.AuditService/Read"})
+BLOCK_BYTES = 2 * MAX_MESSAGE
 
 #: The caller of the RPC being served.
 CALLER: ContextVar[Caller] = ContextVar("caller")
@@ -53,56 +58,89 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is generic, the class is not
-    """Wraps every handler of the server. identify: the caller behind a certificate (PEM), or Refused."""
+    """Wraps every handler of the server. identify: the caller behind a certificate (PEM), or Refused.
 
-    def __init__(self, member: str, identify: Callable[[bytes], Caller]) -> None:
+    clock: seconds that only grow. parties: whose share is how large.
+    """
+
+    def __init__(
+        self,
+        member: str,
+        identify: Callable[[bytes], Caller],
+        clock: Callable[[], float] = time.monotonic,
+        parties: Parties | None = None,
+    ) -> None:
         self._member = member
         self._identify = identify
-        self._served: Counter[str] = Counter()  # by member: calls being served
+        self._clock = clock
+        self._parties = parties or Parties(member, clock)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        """gRPC's hook: the handler of a call, behind the gate."""
-        handler = await continuation(handler_call_details)
-        if handler is None:  # gRPC answers UNIMPLEMENTED
-            return None
+        """gRPC's hook: the handler of a call, behind the gate.
+
+        To gRPC all calls are streams of bytes both ways: it reads a single request before anybody has looked at the
+        caller. What does not parse is refused here.
+        """
         method: str = handler_call_details.method  # "/package.Service/Method"
-        guarded = self._streaming(handler, method) if handler.response_streaming else self._unary(handler, method)
-        return guarded(None, handler.response_serializer)  # requests come as bytes: what does not parse is refused here
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return grpc.stream_unary_rpc_method_handler(self._unknown(method))
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._streaming(handler, method))
+        return grpc.stream_unary_rpc_method_handler(self._unary(handler, method))
 
-    def _unary(self, handler: Any, method: str) -> Callable[..., Any]:
+    def _unknown(self, method: str) -> Any:
+        async def guarded(_: Any, context: Context) -> Never:
+            async with self._guard(context, method, known=False):
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such call")
+
+        return guarded
+
+    def _unary(self, handler: Any, method: str) -> Any:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        make: Any = grpc.unary_unary_rpc_method_handler
-        if handler.request_streaming:
-            make = grpc.stream_unary_rpc_method_handler
 
-        async def guarded(request: Any, context: Context) -> Any:
-            async with self._guard(context, method):
-                return await inner(_read(handler, request), context)
+        async def guarded(_: Any, context: Context) -> bytes:
+            async with self._guard(context, method) as party, self._request(handler, context, party, method) as request:
+                raw: bytes = handler.response_serializer(await inner(request, context))
+                party.work(len(raw) / BYTES_A_UNIT, self._clock())
+                return raw
 
-        return partial(make, guarded)
+        return guarded
 
-    def _streaming(self, handler: Any, method: str) -> Callable[..., Any]:
+    def _streaming(self, handler: Any, method: str) -> Any:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        make: Any = grpc.unary_stream_rpc_method_handler
-        if handler.request_streaming:
-            make = grpc.stream_stream_rpc_method_handler
+        held = BLOCK_BYTES if method in BLOCKS else 0
 
-        async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with self._guard(context, method):
-                async for answer in inner(_read(handler, request), context):
-                    yield answer
+        async def guarded(_: Any, context: Context) -> None:
+            async with (
+                self._guard(context, method) as party,
+                self._request(handler, context, party, method) as request,
+                aclosing(inner(request, context)) as answers,
+            ):
+                while await self._send_next(answers, handler.response_serializer, context, party, held):
+                    pass
 
-        return partial(make, guarded)
+        return guarded
 
     @asynccontextmanager
-    async def _guard(self, context: Context, method: str) -> AsyncIterator[None]:
+    async def _guard(self, context: Context, method: str, *, known: bool = True) -> AsyncIterator[Party]:
         """Admits the caller, then turns what the handler raises into a status."""
+        caller, stranger = self._who(context)
+        party = self._parties.of(caller.member if caller else "", node=caller is not None and caller.role == NODE)
         try:
-            caller = self._admit(context, method.split("/")[1])
+            party.enter()
+            # Once the answer has been read; gRPC hands over the context.
+            context.add_done_callback(lambda _: party.leave())  # type: ignore[arg-type]
+            await _pause(party.work(COSTS.get(method, 1.0 if known else REFUSED), self._clock()))
+            if stranger is not None:
+                raise stranger
+            assert caller is not None
+            if known:
+                self._check_role(caller, method.split("/")[1])
             CALLER.set(caller)
-            with self._room(caller.member):
-                yield
+            yield party
         except PlimsollError as error:
+            party.refused(error, self._clock())
             await abort(context, error)
         except grpc.aio.AbortError:
             raise
@@ -110,37 +148,96 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
             log.exception("handler failed", method=method)
             await abort(context, PlimsollError("INTERNAL", "the node failed to serve this call; its log says why"))
 
-    @contextmanager
-    def _room(self, member: str) -> Iterator[None]:
-        """One of the calls that a member may have served at once. Its own are this node's reason to be."""
-        if member != self._member and self._served[member] >= MAX_CALLS_OF_OTHERS:
-            raise Exhausted("TOO_MANY_CALLS", f"{MAX_CALLS_OF_OTHERS} calls of {member} are being served already")
-        self._served[member] += 1
-        try:
-            yield
-        finally:
-            self._served[member] -= 1
-
-    def _admit(self, context: Context, service: str) -> Caller:
+    def _who(self, context: Context) -> tuple[Caller | None, Refused | None]:
+        """The caller, or why its certificate is refused."""
         presented = context.auth_context().get("x509_pem_cert")
         if not presented:
-            raise Refused("NO_CERTIFICATE", "a client certificate is needed")
-        caller = self._identify(bytes(next(iter(presented))))
+            return None, Refused("NO_CERTIFICATE", "a client certificate is needed")
+        try:
+            return self._identify(bytes(next(iter(presented)))), None
+        except Refused as error:
+            return None, error
+
+    def _check_role(self, caller: Caller, service: str) -> None:
         if caller.role not in ROLES.get(service, frozenset()):
             raise Refused("ROLE", f"{service} is not open to the role {caller.role}")
         if service in OWN_ONLY and caller.member != self._member:
             raise Refused("NOT_OURS", f"{service} serves the people of {self._member} only")
-        return caller
+
+    # -- what comes in
+
+    @asynccontextmanager
+    async def _request(self, handler: Any, context: Context, party: Party, method: str) -> AsyncIterator[Any]:
+        """The message of a call, or the stream of them. What it takes is held until the call is served."""
+        if handler.request_streaming:
+            yield self._requests(handler, context, party, method)
+            return
+        async with self._received(context, party) as raw:
+            if raw is None:
+                raise InvalidInput("BAD_MESSAGE", "the call has no message")
+            yield _message(handler, raw)
+
+    async def _requests(self, handler: Any, context: Context, party: Party, method: str) -> AsyncIterator[Any]:
+        while True:
+            async with self._received(context, party) as raw:
+                if raw is None:
+                    return
+                yield _message(handler, raw)
+                await _pause(party.work(COSTS.get(method, 1.0), self._clock()))
+
+    @asynccontextmanager
+    async def _received(self, context: Context, party: Party) -> AsyncIterator[bytes | None]:
+        """One message's bytes; None where the caller has no more to say. Room for the largest is taken before a byte is
+        read, as nobody says beforehand how long a message is."""
+        held = MAX_MESSAGE
+        await party.requests.take(held)
+        try:
+            raw = await _in_time(context.read(), party, "the request does not arrive")
+            if raw is EOF:
+                yield None
+                return
+            party.requests.give(held - len(raw))
+            held = len(raw)
+            party.work(held / BYTES_A_UNIT, self._clock())
+            yield raw
+        finally:
+            party.requests.give(held)
+
+    # -- what goes out
+
+    async def _send_next(
+        self, answers: AsyncIterator[Any], serialize: Callable[[Any], bytes], context: Context, party: Party, held: int
+    ) -> bool:
+        """Makes and sends one answer of a stream, in the party's turn; False at the end."""
+        async with party.answers.held(held):
+            answer = await anext(answers, None)
+            if answer is None:
+                return False
+            raw = serialize(answer)
+            del answer
+            await _pause(party.work(len(raw) / BYTES_A_UNIT, self._clock()))
+            try:
+                await _in_time(context.write(raw), party, "what was asked for is not read")
+            except Exhausted as error:
+                # Still in the party's turn: gRPC keeps what was not read until the caller reads it or goes away.
+                await abort(context, error)
+        return True
 
 
-def _read(handler: Any, request: Any) -> Any:
-    """The message of a call, or the stream of them, out of bytes."""
-    return _stream(handler, request) if handler.request_streaming else _message(handler, request)
+async def _pause(seconds: float) -> None:
+    if seconds:
+        await asyncio.sleep(seconds)
 
 
-async def _stream(handler: Any, requests: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-    async for raw in requests:
-        yield _message(handler, raw)
+async def _in_time(transfer: Any, party: Party, what: str) -> Any:
+    """Raises Exhausted (TOO_SLOW). A node's own people may take all the time they want."""
+    if party.limits is None:
+        return await transfer
+    try:
+        async with asyncio.timeout(party.limits.stall):
+            return await transfer
+    except TimeoutError as error:
+        raise Exhausted("TOO_SLOW", f"{what} within {party.limits.stall:.0f} s") from error
 
 
 def _message(handler: Any, raw: bytes) -> Any:
@@ -150,8 +247,9 @@ def _message(handler: Any, raw: bytes) -> Any:
         raise InvalidInput("BAD_MESSAGE", "these bytes are no message of this call") from error
 
 
-async def abort(context: Context, error: PlimsollError) -> None:
+async def abort(context: Context, error: PlimsollError) -> Never:
     """Ends the call with the error as a rich status; always raises."""
     status = refusal.to_status(error)
     code = getattr(grpc.StatusCode, error.grpc_status)
     await context.abort(code, str(error.message), ((refusal.TRAILER, status.SerializeToString()),))
+    raise AssertionError("abort raises")

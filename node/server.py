@@ -7,13 +7,13 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from plimsoll.v1 import audit_pb2, lender_pb2, operator_pb2, peer_pb2
 
 from ledger.errors import Unready
 from node.gate import Gate
+from node.health import Health
 from node.links import MAX_MESSAGE
 
 SERVICES: tuple[str, ...] = (
@@ -23,8 +23,12 @@ SERVICES: tuple[str, ...] = (
     operator_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name,
 )
 
-#: Calls served at once; more are refused with RESOURCE_EXHAUSTED.
-MAX_CALLS = 512
+#: Calls served at once, should all parties together ask for so many; node.limits says how many each may. More are
+#: refused with RESOURCE_EXHAUSTED.
+MAX_CALLS = 2048
+#: Connections at once, those included of which nothing is known yet; more are closed as soon as they come. Well below
+#: what a process may have open, as the stores need files.
+MAX_CONNECTIONS = 1000
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -34,6 +38,11 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    # Until TLS is set up and HTTP/2's first frames are there: nobody is known yet, and a place is taken.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     ("grpc.so_reuseport", 0),
 ]
 
@@ -43,7 +52,7 @@ class Server:
 
     def __init__(self, gate: Gate, credentials: grpc.ServerCredentials, listen: str) -> None:
         self.grpc = grpc.aio.server(interceptors=[gate], options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
-        self._health = HealthServicer()
+        self._health = Health(_names())
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self.grpc)
         try:
@@ -58,13 +67,11 @@ class Server:
 
     async def serving(self, yes: bool) -> None:
         """What the standard health service says: of the node, and of each service."""
-        status = health_pb2.HealthCheckResponse.SERVING if yes else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in _names():
-            await self._health.set(name, status)
+        self._health.serving(yes)
 
     async def stop(self, grace: float) -> None:
         """Takes no new calls and gives those under way `grace` seconds."""
-        await self._health.enter_graceful_shutdown()
+        self._health.stop()
         await self.grpc.stop(grace)
 
 
