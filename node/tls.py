@@ -7,6 +7,7 @@ A server trusts all members' CAs at once, so that any member's certificate compl
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import grpc
@@ -23,6 +24,7 @@ from ledger.manifest import Manifest
 __all__ = [
     "Caller",
     "Callers",
+    "Presented",
     "channel_credentials",
     "channel_options",
     "peer_identity",
@@ -32,10 +34,31 @@ __all__ = [
 MAX_REMEMBERED = 1024
 
 
-def server_credentials(manifest: Manifest, key_pem: bytes, certificate_pem: bytes) -> grpc.ServerCredentials:
-    """For a member's node: every caller must present a certificate of some member's CA."""
-    roots = b"".join(member.authority_pem for member in manifest.members)
-    return grpc.ssl_server_credentials([(key_pem, certificate_pem)], roots, require_client_auth=True)
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a node shows of itself in a handshake: PEM."""
+
+    key: bytes = field(repr=False)
+    certificate: bytes
+
+
+def server_credentials(now: Callable[[], tuple[Manifest, Presented]]) -> grpc.ServerCredentials:
+    """For a member's node: every caller must present a certificate of some member's CA.
+
+    now: the manifest in force and what the node presents; asked before every handshake, in any thread.
+    """
+    made: list[tuple[tuple[bytes, Presented], grpc.ServerCertificateConfiguration]] = []
+
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        manifest, presented = now()
+        of = manifest.id, presented
+        if not made or made[0][0] != of:
+            roots = b"".join(member.authority_pem for member in manifest.members)
+            pairs = [(presented.key, presented.certificate)]
+            made[:] = [(of, grpc.ssl_server_certificate_configuration(pairs, roots))]
+        return made[0][1]
+
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
 
 
 def channel_credentials(
@@ -74,6 +97,11 @@ class Callers:
         self._revoked = revoked
         self._clock = clock
         self._known: dict[bytes, tuple[x509.Certificate, Caller]] = {}
+
+    def follow(self, manifest: Manifest) -> None:
+        """This manifest is in force: nothing that held before is taken for granted."""
+        self._manifest = manifest
+        self._known.clear()
 
     def identify(self, pem: bytes) -> Caller:
         """As `peer_identity`, now. Raises Refused."""

@@ -24,7 +24,7 @@ from ledger.caller import Caller
 from ledger.certificate import certificate_pem, key_pem
 from ledger.errors import PlimsollError
 from node.home import Home
-from node.tls import peer_identity, server_credentials
+from node.tls import Presented, peer_identity, server_credentials
 
 Answer = Callable[[Any], Any]
 
@@ -65,7 +65,9 @@ class FakeNode(
         audit_pb2_grpc.add_AuditServiceServicer_to_server(self, self._server)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(self, self._server)
         self.address = str(home.config.address)
-        self._server.add_secure_port(self.address, server_credentials(self._manifest, key, certificate))
+        self._server.add_secure_port(
+            self.address, server_credentials(lambda: (self._manifest, Presented(key, certificate)))
+        )
         self._server.start()
         self.reset()
 

@@ -18,7 +18,7 @@ from ledger.config import Config
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
 from node.credentials import issue_credential, open_node
 from node.home import open_home
-from node.tls import peer_identity, server_credentials
+from node.tls import Presented, peer_identity, server_credentials
 from tests.lenders import NOW, PASSPHRASE, adopt_all, found_homes, make_homes, seeded
 
 
@@ -62,7 +62,9 @@ def running(home):
     node = open_node(home, PASSPHRASE, rng=seeded("open"), now=NOW)
     pool = ThreadPoolExecutor(1)
     server = grpc.server(pool, [Echo(node.manifest)])
-    port = server.add_secure_port("localhost:0", server_credentials(node.manifest, node.key, node.certificate))
+    port = server.add_secure_port(
+        "localhost:0", server_credentials(lambda: (node.manifest, Presented(node.key, node.certificate)))
+    )
     server.start()
     try:
         yield f"localhost:{port}"

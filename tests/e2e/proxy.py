@@ -14,7 +14,7 @@ import grpc
 from cryptography import x509
 
 from ledger.certificate import named_caller
-from node.tls import server_credentials
+from node.tls import Presented, server_credentials
 from tests.cluster import Cluster
 
 #: (method, request, the real node's answer) to what the caller gets.
@@ -43,7 +43,9 @@ class Proxy(grpc.GenericRpcHandler):
         self._server = grpc.server(ThreadPoolExecutor(_THREADS), options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((self,))
         address = str(cluster.manifest.member(member).address)
-        assert self._server.add_secure_port(address, server_credentials(cluster.manifest, key, certificate))
+        assert self._server.add_secure_port(
+            address, server_credentials(lambda: (cluster.manifest, Presented(key, certificate)))
+        )
         self._server.start()
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from node.keyring import generate_key
 from node.tls import (
     MAX_REMEMBERED,
     Callers,
+    Presented,
     channel_credentials,
     channel_options,
     peer_identity,
@@ -212,7 +213,7 @@ class Echo(grpc.GenericRpcHandler):
 def serving(certificate, key=KEY, trusted=MANIFEST):
     pool = ThreadPoolExecutor(1)
     server = grpc.server(pool, [Echo()])
-    credentials = server_credentials(trusted, key_pem(key), certificate)
+    credentials = server_credentials(lambda: (trusted, Presented(key_pem(key), certificate)))
     port = server.add_secure_port("localhost:0", credentials)
     server.start()
     try:

@@ -1,0 +1,85 @@
+"""The node's TLS towards everybody, as the manifest in force and its own certificate have it (design section 7).
+
+Either may change while the node runs: a member joins, leaves, moves or changes its CA; a certificate is renewed. Links
+that are the same stay as they are, connections that stand go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import grpc
+import grpc.aio
+
+from node.clock import Clock
+from node.consortium import Consortium
+from node.links import CHANNEL_OPTIONS, Link
+from node.tls import Presented, channel_credentials, channel_options, server_credentials
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A link, and what it was made of."""
+
+    link: Link
+    of: tuple[str, bytes, Presented]
+
+
+class Connections:
+    """Call `follow` after every change. To be used from the event loop's thread, but for the handshakes."""
+
+    def __init__(self, consortium: Consortium, presented: Presented, clock: Clock) -> None:
+        """presented: this node's own certificate and key."""
+        self._consortium = consortium
+        self._presented = presented
+        self._clock = clock
+        self._made: dict[str, _Made] = {}
+        self._links: dict[str, Link] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def links(self) -> Mapping[str, Link]:
+        """To every other member, by name; a view that always shows them as they are."""
+        return MappingProxyType(self._links)
+
+    def server_credentials(self) -> grpc.ServerCredentials:
+        """Of this node's server: every handshake sees the CAs and the certificate of its moment."""
+        return server_credentials(lambda: (self._consortium.manifest, self._presented))
+
+    def present(self, presented: Presented) -> None:
+        """This certificate and key from now on."""
+        self._presented = presented
+        self.follow()
+
+    def follow(self) -> None:
+        """Links to those who are members now."""
+        manifest = self._consortium.manifest
+        now = {}
+        for member in manifest.members:
+            if member.name == self._consortium.member:
+                continue
+            of = (str(member.address), member.tls_ca, self._presented)
+            made = self._made.get(member.name)
+            now[member.name] = made if made is not None and made.of == of else _Made(self._link(member.name), of)
+        for name, made in self._made.items():
+            if now.get(name) is not made:
+                task = asyncio.create_task(made.link.close())
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+        self._made = now
+        self._links.clear()
+        self._links.update((name, made.link) for name, made in now.items())
+
+    async def close(self) -> None:
+        """Ends all channels."""
+        await asyncio.gather(*self._closing, *(link.close() for link in self._links.values()))
+
+    def _link(self, name: str) -> Link:
+        manifest = self._consortium.manifest
+        credentials = channel_credentials(manifest, name, self._presented.key, self._presented.certificate)
+        address = str(manifest.member(name).address)
+        channel = grpc.aio.secure_channel(address, credentials, [*CHANNEL_OPTIONS, *channel_options(name)])
+        return Link(name, address, channel, self._clock)
