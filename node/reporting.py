@@ -32,6 +32,7 @@ from ledger.position import Position, fold
 from ledger.publication import Publication, PublicationTask, publish
 from node.committer import Committer
 from node.custody import Custody
+from node.ending import to_its_end
 from node.keyring import Keyring
 from node.pseudonyms import Pseudonyms
 from node.shelf import Shelf, loans_of, position_of, recorded
@@ -41,6 +42,8 @@ T = TypeVar("T")
 Rng = Callable[[int], bytes]
 log = structlog.get_logger()
 
+#: Seconds between two looks whether the book is behind.
+_IDLE = 5.0
 #: Borrowers folded, or positions encrypted and appended, at a time.
 BATCH = 256
 #: Below so many positions a process pool is not worth starting.
@@ -98,6 +101,7 @@ class Reporting:
         self._workers = workers
         self._rng = rng
         self._turn = asyncio.Lock()
+        self._rebuilding = False
         policy = manifest.policy
         self._bands = Bands.from_major(policy.bands, policy.overdue_bands, manifest.minor_per_major)
 
@@ -125,14 +129,21 @@ class Reporting:
             yield self._summary(run)
 
     async def keep_book(self) -> None:
-        """At the node's start: once its log is whole, the book is brought up to it, so that feeds need not wait."""
+        """For ever: the book is brought up to the log as soon as that is whole, so that feeds need not wait for it."""
         await self._committer.opened()
-        async with self._turn:
-            try:
-                async for _ in self._catch_up():
-                    pass
-            except PlimsollError as error:  # a feed will try again, and its sender be told
-                log.error("the book could not be brought up to the log", why=str(error))
+        while True:
+            async with self._turn:
+                try:
+                    async for _ in self._catch_up():
+                        pass
+                except PlimsollError as error:  # a feed tries again, and its sender is told
+                    log.error("the book could not be brought up to the log", why=str(error))
+            await asyncio.sleep(_IDLE)
+
+    @property
+    def is_rebuilding(self) -> bool:
+        """Whether the book is being brought up to the log."""
+        return self._rebuilding
 
     async def _catch_up(self) -> AsyncIterator[lender_pb2.ReportResponse]:
         """The book learns what the log has and it has not: after a crash, a restored backup, the loss of the disk."""
@@ -140,8 +151,12 @@ class Reporting:
             return
         log.info("the book is behind the log and is brought up to it", log_size=self._log.size)
         steps = self._shelf.catch_up()
-        while (done := await asyncio.to_thread(next, steps, None)) is not None:
-            yield lender_pb2.ReportResponse(phase="book", done=done, total=self._log.size)
+        self._rebuilding = True
+        try:
+            while (done := await to_its_end(next, steps, None)) is not None:
+                yield lender_pb2.ReportResponse(phase="book", done=done, total=self._log.size)
+        finally:
+            self._rebuilding = False
         log.info("the book is up to the log", borrowers=await asyncio.to_thread(self._shelf.count))
 
     async def _read(
@@ -165,7 +180,7 @@ class Reporting:
             rows.setdefault(row.borrower, []).append(row)
         run.rows = []
         for borrowers in _batches(rows, BATCH):
-            folded = await asyncio.to_thread(self._fold_batch, borrowers, rows)
+            folded = await to_its_end(self._fold_batch, borrowers, rows)
             run.folded.update(folded)
         for one in run.folded.values():
             run.accepted += one.accepted
@@ -189,7 +204,7 @@ class Reporting:
         async for entries in self._workers.map_ordered(publish, tasks, bulk=len(due) >= BULK):
             index = await self._committer.append(entries)
             batch = next(batches)
-            await asyncio.to_thread(self._record, run, batch, index + len(entries))
+            await to_its_end(self._record, run, batch, index + len(entries))
             done += len(batch)
             yield lender_pb2.ReportResponse(phase="encrypting", done=done, total=len(due))
 
@@ -197,7 +212,7 @@ class Reporting:
         """What is to be published, in ascending order of label: the feed's own order must not link two months."""
         due: list[_Due] = []
         for borrowers in _batches(run.folded, BATCH):
-            due += await asyncio.to_thread(self._due_batch, run, borrowers)
+            due += await to_its_end(self._due_batch, run, borrowers)
         due.sort(key=lambda one: one.label)
         return due
 

@@ -7,12 +7,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
-import grpc.aio
 import structlog
 from plimsoll.v1 import audit_pb2_grpc, lender_pb2_grpc, operator_pb2_grpc, peer_pb2_grpc
 
@@ -28,20 +27,22 @@ from ledger.store import Store
 from node import table
 from node.arrivals import Arrivals
 from node.asking import Asking
+from node.backups import Backups
 from node.book import Book
 from node.clock import Clock
 from node.committer import Committer
+from node.connections import Connections
 from node.consortium import Consortium
 from node.credentials import NodeIdentity
 from node.custodians import Custodians
 from node.custody import Custody
+from node.disk import Disk
 from node.files import read
 from node.gate import Gate
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.home import Home
-from node.leveldb import LevelStore
-from node.links import CHANNEL_OPTIONS, Link
+from node.leveldb import MIB, LevelStore
 from node.pseudonyms import Pseudonyms
 from node.reporting import Reporting
 from node.server import Server
@@ -51,7 +52,8 @@ from node.services.operator import OperatorService
 from node.services.peer import PeerService
 from node.shelf import Shelf
 from node.state import State
-from node.tls import Callers, channel_credentials, channel_options, server_credentials
+from node.stores import log_names
+from node.tls import Callers, Presented
 from node.vault import Vault
 from node.workers import Workers
 
@@ -89,33 +91,45 @@ class Node:
         """Serves until `stop` is set. Raises PlimsollError where the node cannot start."""
         config, keyring = self._home.config, self._identity.keyring
         with (
-            closing(LevelStore(self._home.folder / layout.CHAIN, cache_mib=config.cache_mib)) as chain_store,
-            closing(LevelStore(self._home.folder / layout.BOOK, cache_mib=max(8, config.cache_mib // 8))) as book_store,
+            closing(self._store(layout.CHAIN, config.cache_mib)) as chain_store,
+            closing(self._store(layout.BOOK, max(8, config.cache_mib // 8))) as book_store,
             ThreadPoolExecutor(THREADS, thread_name_prefix="node") as threads,
         ):
             chain = _open_chain(chain_store, self._manifest, self._member)
             book = Book(book_store, keyring.book_key, self._rng)
             workers = Workers(config.workers)
-            async with self._links() as links:
-                try:
-                    await self._serve(chain, book, links, workers, threads, stop)
-                finally:
-                    workers.close()
-                    # A store that is closed under a thread that is still at work in it takes the process down.
-                    threads.shutdown(cancel_futures=True)
-                    await asyncio.get_running_loop().shutdown_default_executor()
+            disk = Disk([chain_store, book_store], config.reserve_mib * MIB)
+            backups = Backups(self._home, chain_store, book_store, log_names(self._manifest), self._clock)
+            consortium = Consortium(self._member, History([self._manifest]))
+            presented = Presented(self._identity.key, self._identity.certificate)
+            connections = Connections(consortium, presented, self._clock)
+            try:
+                connections.follow()
+                await self._serve(consortium, chain, book, disk, backups, connections, workers, threads, stop)
+            finally:
+                await connections.close()
+                workers.close()
+                # A store that is closed under a thread that is still at work in it takes the process down.
+                threads.shutdown(cancel_futures=True)
+                await asyncio.get_running_loop().shutdown_default_executor()
+
+    def _store(self, name: str, cache_mib: int) -> LevelStore:
+        return LevelStore(self._home.folder / name, cache_mib=cache_mib, reserve_mib=self._home.config.reserve_mib)
 
     async def _serve(
         self,
+        consortium: Consortium,
         chain: Chain,
         book: Book,
-        links: dict[str, Link],
+        disk: Disk,
+        backups: Backups,
+        connections: Connections,
         workers: Workers,
         threads: ThreadPoolExecutor,
         stop: asyncio.Event,
     ) -> None:
         config, keyring, manifest, member = self._home.config, self._identity.keyring, self._manifest, self._member
-        consortium, clock = Consortium(member, History([manifest])), self._clock
+        clock, links = self._clock, connections.links
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
             arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
@@ -147,21 +161,25 @@ class Node:
             clock,
         )
         reporting = Reporting(manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng)
-        state = State(self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody, guard)
+        state = State(
+            self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody, guard, disk, reporting
+        )
 
-        gate = Gate(member, Callers(manifest, config.revoked).identify)
-        credentials = server_credentials(manifest, self._identity.key, self._identity.certificate)
-        server = Server(gate, credentials, str(config.listen))
+        callers = Callers(manifest, config.revoked)
+        gate = Gate(member, callers.identify)
+        server = Server(gate, connections.server_credentials(), str(config.listen))
         signed_manifest = read(self._home.folder / layout.MANIFEST)
         peer_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(chain, gossip, custody), server.grpc)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(chain, signed_manifest), server.grpc)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(LenderService(asking, reporting), server.grpc)
-        operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorService(state), server.grpc)
+        operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorService(state, backups), server.grpc)
         await server.start()
         log.info("started", member=member, listen=str(config.listen), consortium=manifest.consortium.hex())
         background = [
             asyncio.create_task(gossip.run(), name="gossip"),
             asyncio.create_task(custody.run(server.serving), name="custody"),
+            asyncio.create_task(reporting.keep_book(), name="book"),
+            asyncio.create_task(disk.run(), name="disk"),
         ]
         try:
             await _until(stop, background)
@@ -171,21 +189,6 @@ class Node:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-
-    @asynccontextmanager
-    async def _links(self) -> AsyncIterator[dict[str, Link]]:
-        links = {}
-        for peer in self._manifest.members:
-            if peer.name == self._member:
-                continue
-            credentials = channel_credentials(self._manifest, peer.name, self._identity.key, self._identity.certificate)
-            options = [*CHANNEL_OPTIONS, *channel_options(peer.name)]
-            channel = grpc.aio.secure_channel(str(peer.address), credentials, options)
-            links[peer.name] = Link(peer.name, str(peer.address), channel, self._clock)
-        try:
-            yield links
-        finally:
-            await asyncio.gather(*(link.close() for link in links.values()))
 
 
 async def _until(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:
@@ -205,8 +208,7 @@ def _open_chain(store: Store, manifest: Manifest, member: str) -> Chain:
 
     Raises Unverified where this member's own log has rotted: that is for a person to look at.
     """
-    names = [(each.name, manifest.origin(each.name), manifest.log_key(each.name)) for each in manifest.members]
-    chain = Chain(store, names, new_lock=threading.RLock)
+    chain = Chain(store, log_names(manifest), new_lock=threading.RLock)
     for origin, error in chain.damaged.items():
         if origin == manifest.origin(member):
             raise error.under(origin)

@@ -16,9 +16,11 @@ from ledger.manifest import Manifest
 from node.arrivals import Arrivals
 from node.book import Book
 from node.custody import Custody
+from node.disk import Disk
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.links import Link
+from node.reporting import Reporting
 
 
 class State:
@@ -36,6 +38,8 @@ class State:
         arrivals: Arrivals,
         custody: Custody,
         guard: SelfForkGuard,
+        disk: Disk,
+        reporting: Reporting,
     ) -> None:
         self._folder = folder
         self._manifest = manifest
@@ -47,6 +51,8 @@ class State:
         self._arrivals = arrivals
         self._custody = custody
         self._guard = guard
+        self._disk = disk
+        self._reporting = reporting
         self._started = time.monotonic()
 
     def describe(self) -> operator_pb2.StatusResponse:
@@ -66,12 +72,27 @@ class State:
             borrowers=self._book.borrowers,
             memory_bytes=_resident(),
             version=version("plimsoll"),
+            alerts=self._alerts(),
+            disk_reserve_bytes=self._disk.reserve_bytes,
         )
 
     def _state(self) -> str:
-        if not self._guard.is_open:
+        if self._disk.is_full:
+            return "read-only (disk full)"
+        if self._disk.problems or not self._guard.is_open:
             return "read-only"
-        return "waiting-for-keys" if self._custody.keys is None else "serving"
+        if self._custody.keys is None:
+            return "waiting-for-keys"
+        return "rebuilding-book" if self._reporting.is_rebuilding else "serving"
+
+    def _alerts(self) -> list[str]:
+        """What a person should look at; docs/operations.md has a section for each."""
+        alerts = list(self._disk.problems.values())
+        alerts += [f"{origin}: {why}" for origin, why in self._gossip.problems.items()]
+        keys = self._custody.status()
+        if keys.epoch and keys.custodian and not keys.holds_shares:
+            alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: reshare")
+        return alerts
 
     def _peer(self, link: Link) -> operator_pb2.PeerStatus:
         ago = -1 if link.last_contact is None else int(time.monotonic() - link.last_contact)
