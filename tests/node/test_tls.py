@@ -209,11 +209,15 @@ class Echo(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
-@contextmanager
 def serving(certificate, key=KEY, trusted=MANIFEST):
+    return serving_as(lambda: (trusted, Presented(key_pem(key), certificate)))
+
+
+@contextmanager
+def serving_as(now):
     pool = ThreadPoolExecutor(1)
     server = grpc.server(pool, [Echo()])
-    credentials = server_credentials(lambda: (trusted, Presented(key_pem(key), certificate)))
+    credentials = server_credentials(now)
     port = server.add_secure_port("localhost:0", credentials)
     server.start()
     try:
@@ -288,6 +292,19 @@ def test_another_members_node_does_not_pass_for_this_one():
 def test_a_members_other_certificates_do_not_pass_for_its_node(role):
     with serving(leaf(1, role)) as address:
         assert status_of(address, client(leaf(2)))[0] == grpc.StatusCode.UNAVAILABLE
+
+
+def test_every_handshake_sees_the_members_and_the_certificate_of_its_moment():
+    now = [(manifest(4), leaf(1))]
+    with serving_as(lambda: (now[0][0], Presented(key_pem(KEY), now[0][1]))) as address:
+        assert call(address, client(leaf(2))).endswith("/lender-2/node/home")
+        assert status_of(address, client(leaf(4))) == (grpc.StatusCode.PERMISSION_DENIED, "UNKNOWN_MEMBER")
+        now[0] = MANIFEST, leaf(1)
+        assert status_of(address, client(leaf(4)))[0] == grpc.StatusCode.UNAVAILABLE  # it has left: no handshake
+        assert call(address, client(leaf(2))).endswith("/lender-2/node/home")
+        now[0] = MANIFEST, leaf(2)
+        assert status_of(address, client(leaf(3)))[0] == grpc.StatusCode.UNAVAILABLE
+        assert call(address, client(leaf(3), towards="lender-2"), "lender-2").endswith("/lender-3/node/home")
 
 
 def test_there_is_no_channel_to_a_stranger():
