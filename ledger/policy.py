@@ -97,7 +97,7 @@ def override_policy(base: Policy, settings: Mapping[str, str]) -> Policy:
     """
     values = {field.name: getattr(base, field.name) for field in fields(base)}
     for key, text in settings.items():
-        path = f"policy.{key}"
+        path = f"policy.{key}" if key.isprintable() else "policy"
         if key in _EDGES:
             values[key] = tuple(parse_decimal(part, path) for part in text.split(","))
         elif key in values:

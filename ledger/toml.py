@@ -5,12 +5,27 @@ A key that is misspelt, or that a later version invented, must not pass for a de
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 
 from ledger.errors import InvalidInput
 
 MAX_TEXT = 4096
+MAX_PARTS = 8  # of a dotted key; none here has more than two
+
+# What to look at outside text and comments: dots, what ends a key, and quotes that are never closed.
+_SCAN = re.compile(
+    r'''
+    """(?:[^"\\]++|\\.|"(?!""))*+"""(?:"{0,2})   # a text of several lines may end in two more quotes
+    | \'{3}(?:[^']++|'(?!\'\'))*+\'{3}(?:'{0,2})
+    | (?P<open>"""|\'{3})
+    | "(?:[^"\\\n]++|\\.)*+" | '[^'\n]*+'
+    | \#[^\n]*+
+    | (?P<dot>\.) | (?P<end>[\n=,\[\]{}]) | (?P<quote>["'])
+    ''',
+    re.VERBOSE | re.DOTALL,
+)
 
 
 class Table:
@@ -81,10 +96,24 @@ class Table:
 
 def read_toml(text: str) -> Table:
     """The document's top table. Raises InvalidInput."""
+    _check_keys(text)
     try:
         return Table(tomllib.loads(text))
     except (ValueError, RecursionError):  # RecursionError: nested brackets; no cause, as it may quote the document
         raise InvalidInput("BAD_TOML", "not a TOML document") from None
+
+
+def _check_keys(text: str) -> None:
+    """Refuses a key of very many parts: tomllib's time and memory grow with their square, 4 GB for a key of 60 KB."""
+    dots = 0
+    for token in _SCAN.finditer(text):
+        kind = token.lastgroup
+        if kind == "dot":
+            dots += 1
+        elif kind == "end":
+            dots = 0
+        if dots >= MAX_PARTS or kind in ("open", "quote"):
+            raise InvalidInput("BAD_TOML", "not a TOML document, or a key of too many parts") from None
 
 
 def quote(text: str) -> str:

@@ -119,3 +119,9 @@ def test_text_that_is_no_value_is_refused(setting):
     with pytest.raises(InvalidInput) as caught:
         override_policy(default_policy(3), dict([setting]))
     assert caught.value.path == f"policy.{setting[0]}"
+
+
+def test_an_unprintable_setting_does_not_reach_the_terminal():
+    with pytest.raises(InvalidInput) as caught:
+        override_policy(default_policy(3), {"\x1b[2J": "1"})
+    assert caught.value.path == "policy"

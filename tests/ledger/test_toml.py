@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.errors import InvalidInput
-from ledger.toml import MAX_TEXT, quote, quote_list, read_toml
+from ledger.toml import MAX_PARTS, MAX_TEXT, quote, quote_list, read_toml
 
 PRINTABLE = st.text(min_size=1, max_size=50).filter(str.isprintable)
 
@@ -101,6 +102,63 @@ def test_what_is_no_toml_is_refused_without_being_quoted(text):
 
 def test_an_unprintable_key_does_not_reach_the_terminal():
     assert refusal(read_toml(r'"\u001b[2J" = 1').finish).path == "?"
+
+
+@pytest.mark.parametrize("key", ["a." * 30_000 + "a", "'a' . " * 10_000 + "a", r'"\""."."."#".' * 3_000 + "a"])
+@pytest.mark.parametrize(
+    "text", ["{} = 1", "[{}]", "a = {{ {} = 1 }}", 'a = """\n"\\""""""\n{} = 1', "a = ''''''\n[[{}]]"]
+)
+def test_a_key_of_many_parts_is_refused_at_once(text, key):
+    # Python's own reader takes time and memory in the square of the parts: 4 GB for 60 KB.
+    began = time.thread_time()
+    assert refusal(lambda: read_toml(text.format(key))).reason == "BAD_TOML"
+    assert time.thread_time() - began < 1
+
+
+DOTS = "." * 99
+
+
+@pytest.mark.parametrize(
+    "value", [f'"{DOTS}"', f"'{DOTS}'", f'"""\n""{DOTS}"""""', f"'''\n{DOTS}''''", rf'"\"{DOTS}"', "[1.5, 2.5]"]
+)
+def test_dots_in_text_and_comments_are_no_parts_of_a_key(value):
+    text = f"# {DOTS}\nb.c.d = {value} # {DOTS}\n"
+    assert read_toml(text).table("b").table("c")._left == tomllib.loads(text)["b"]["c"]
+
+
+PIECES = [
+    "a",
+    "=",
+    "1",
+    ".",
+    '"',
+    "'",
+    '"""',
+    "'''",
+    "\\",
+    "\n",
+    "#",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    " ",
+    "1.5",
+    'a = "',
+    "b = '",
+]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+def test_what_is_toml_is_taken_but_for_keys_of_many_parts(text):
+    try:
+        tomllib.loads(text)
+    except ValueError:
+        return
+    if text.count(".") < MAX_PARTS:
+        read_toml(text)
 
 
 @given(st.text(max_size=80))
