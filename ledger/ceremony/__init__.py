@@ -25,10 +25,12 @@ bring to light). What each party might try, and what comes of it:
 
 from __future__ import annotations
 
-from ledger.ceremony.actions import Action, Append, Erase, Installed, Persist
+from ledger.ceremony.actions import Action, Append, Erase, Installed, KeeperAction, Persist, Retired
 from ledger.ceremony.attempt import Attempt, Checks
-from ledger.ceremony.context import CeremonyContext
+from ledger.ceremony.context import CeremonyContext, Former
 from ledger.ceremony.entry import CeremonyEntry, read_entry
+from ledger.ceremony.epochs import Beginning, Epochs, replay_epochs
+from ledger.ceremony.keeper import Keeper, Retention
 from ledger.ceremony.participant import Participant
 from ledger.ceremony.patience import Timing
 from ledger.ceremony.qualification import Outcome
@@ -38,16 +40,24 @@ __all__ = [
     "Action",
     "Append",
     "Attempt",
+    "Beginning",
     "Ceremony",
     "CeremonyContext",
     "CeremonyEntry",
     "Checks",
+    "Epochs",
     "Erase",
+    "Former",
     "Installed",
+    "Keeper",
+    "KeeperAction",
     "Outcome",
     "Participant",
     "Persist",
+    "Retention",
+    "Retired",
     "Timing",
     "read_entry",
     "replay",
+    "replay_epochs",
 ]

@@ -1,4 +1,4 @@
-"""What a custodian in a key ceremony asks its driver to do, in the order given, each done before the next."""
+"""What a member in a key ceremony asks its driver to do, in the order given, each done before the next."""
 
 from __future__ import annotations
 
@@ -34,4 +34,12 @@ class Erase:
     """Make every state persisted before the last one unreadable: it holds what opens shares in the logs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """Answer no more with the shares of this epoch; they are about to be erased. Of a Keeper only."""
+
+    epoch: int
+
+
 Action = Persist | Append | Installed | Erase
+KeeperAction = Action | Retired

@@ -61,8 +61,9 @@ class Participant:
         rng: Callable[[int], bytes],
         timing: Timing | None = None,
         state: bytes | None = None,
+        checks: Checks | None = None,
     ) -> None:
-        """state: the bytes last persisted, None if there never were any or they are lost.
+        """state: the bytes last persisted, None if there never were any or they are lost. checks: as for `replay`.
 
         Raises InvalidInput for who is neither dealer nor receiver, and for a state that is none of this ceremony.
         """
@@ -74,12 +75,11 @@ class Participant:
             raise InvalidInput("NOT_A_CUSTODIAN", "only custodians take part in a key ceremony", "name")
         self._rng = rng
         self._timing = timing or Timing()
-        self._persisted = state
         self._state = None if state is None else ParticipantState.from_bytes(state)
         if self._state and self._state.ceremony != context.ceremony_id(self._state.attempt):
             raise InvalidInput("OTHER_CEREMONY", "the stored state is that of another key ceremony")
         self._patience = Patience()
-        self._checks = Checks()
+        self._checks = checks or Checks()
         self._received = Received(self._index)
         self._ceremony: Ceremony | None = None
         self._held: SecretShares | None = None
@@ -95,11 +95,6 @@ class Participant:
     def shares(self) -> SecretShares | None:
         """This receiver's shares, once the keys are final."""
         return self._state.shares if self._state else None
-
-    @property
-    def state(self) -> bytes | None:
-        """The bytes last asked to be persisted, or handed in; None where there are none."""
-        return self._persisted
 
     @property
     def due(self) -> float | None:
@@ -138,7 +133,7 @@ class Participant:
         if not self._index or _READY in posted:
             # A receiver was here before and has forgotten it. A dealer forgets what it dealt in the last attempt.
             self._state = ParticipantState(attempt.ceremony, attempt.number)
-            forget: list[Action] = [self._persist(self._state), Erase()] if before else []
+            forget: list[Action] = [Persist(self._state.to_bytes()), Erase()] if before else []
             return [*forget, *self._advance(self._state, attempt, posted)]
         if not self._patience.is_over(attempt.ceremony, self._timing.before_attempt(attempt.number)):
             return []
@@ -147,11 +142,7 @@ class Participant:
         self._state = ParticipantState(attempt.ceremony, attempt.number, private, entries=(ready,))
         self._received.forget()
         erase: list[Action] = [Erase()] if before else []
-        return [self._persist(self._state), *erase, Append(ready)]
-
-    def _persist(self, state: ParticipantState) -> Action:
-        self._persisted = state.to_bytes()
-        return Persist(self._persisted)
+        return [Persist(self._state.to_bytes()), *erase, Append(ready)]
 
     def _advance(self, before: ParticipantState, attempt: Attempt, posted: Collection[_Slot]) -> list[Action]:
         def bundle(dealer: int) -> bytes | None:
@@ -164,7 +155,7 @@ class Participant:
         actions: list[Action] = []
         if state != before:
             self._state = state
-            actions.append(self._persist(state))
+            actions.append(Persist(state.to_bytes()))
         if attempt.final and state.shares and not self._has_told:
             state.shares.check_fit(attempt.final.keys)
             self._has_told = True

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from ledger import group, shamir
 from ledger.ceremony import (
     Action,
     Append,
@@ -18,6 +19,7 @@ from ledger.ceremony import (
     CeremonyEntry,
     Checks,
     Erase,
+    Former,
     Installed,
     Participant,
     Persist,
@@ -27,6 +29,7 @@ from ledger.ceremony import (
 )
 from ledger.ceremony.entry import Body, parse_body
 from ledger.ceremony.state import ParticipantState
+from ledger.keys import COORDINATES, PublicKeys, SecretShares, public_keys
 
 QUICK = Timing(close_wait=20, settle=5, reveal_wait=30, turn=2, retry_wait=10, max_retry_wait=100)
 
@@ -45,13 +48,30 @@ def make_context(size: int, threshold: int, epoch: int = 1) -> CeremonyContext:
     return CeremonyContext(bytes([1]) * 32, bytes([2]) * 32, epoch, custodians(size), threshold)
 
 
+def shared_keys(
+    size: int, threshold: int, rng: Callable[[int], bytes], epoch: int = 1
+) -> tuple[PublicKeys, list[SecretShares]]:
+    """Keys as a ceremony would leave them, without one."""
+    polynomials = [[group.random_scalar(rng) for _ in range(threshold)] for _ in range(COORDINATES)]
+    shares = [
+        SecretShares.of(epoch, j, [shamir.evaluate(polynomial, j) for polynomial in polynomials])
+        for j in range(1, size + 1)
+    ]
+    points = [[group.mul_base(scalar) for scalar in share] for share in shares]
+    return public_keys(epoch, [group.mul_base(polynomial[0]) for polynomial in polynomials], points), shares
+
+
 @dataclass
 class Node:
-    """One custodian's process and disk. states: every persisted state that is still readable, oldest first."""
+    """One member's process and disk. held: its shares of the epoch dealt from.
+
+    states: every persisted state that is still readable, oldest first.
+    """
 
     world: World
     name: str
     participant: Participant
+    held: SecretShares | None = None
     states: list[bytes] = field(default_factory=list)
     installed: list[Installed] = field(default_factory=list)
     seen: dict[str, int] = field(default_factory=dict)
@@ -65,6 +85,10 @@ class Node:
     def index(self) -> int:
         return self.world.context.index_of(self.name)
 
+    @property
+    def dealer(self) -> int:
+        return self.world.context.dealer_index_of(self.name)
+
     def view(self) -> list[CeremonyEntry]:
         """What it has of all logs, its own whole."""
         entries = list(self.world.logs[self.name])
@@ -74,7 +98,7 @@ class Node:
 
     def step(self) -> None:
         try:
-            for action in self.participant.step(self.view(), self.world.now):
+            for action in self.participant.step(self.view(), self.world.now, self.held):
                 self.maybe_crash()
                 self.execute(action)
                 self.maybe_crash()
@@ -126,24 +150,43 @@ def decided_entries(state: bytes) -> tuple[bytes, ...]:
 
 
 class World:
-    def __init__(self, size: int, threshold: int, seed: int = 0, timing: Timing = QUICK) -> None:
+    def __init__(
+        self,
+        size: int,
+        threshold: int,
+        seed: int = 0,
+        timing: Timing = QUICK,
+        names: tuple[str, ...] | None = None,
+        former: tuple[int, int] | None = None,
+    ) -> None:
+        """size, threshold, names: of the receivers. former: size and threshold of the dealers in a resharing."""
         self.random = random.Random(seed)
         self.timing = timing
         self.context = make_context(size, threshold)
+        held: list[SecretShares] = []
+        if former:
+            keys, held = shared_keys(*former, self.random.randbytes)
+            dealers = Former(custodians(former[0]), former[1], keys)
+            self.context = replace(self.context, epoch=2, custodians=names or custodians(size), former=dealers)
         self.now = 1_700_000_000.0
         self.checks = Checks()
-        names = self.context.custodians
+        names = self.context.members
         self.logs: dict[str, list[CeremonyEntry]] = {name: [] for name in names}
         self.raw: dict[str, list[bytes]] = {name: [] for name in names}
         self.nodes = [Node(self, name, self.participant(name)) for name in names]
         for node in self.nodes:
             node.seen = {name: 0 for name in names if name != node.name}
+            node.held = held[node.dealer - 1] if held and node.dealer else None
 
     def participant(self, name: str, state: bytes | None = None) -> Participant:
         return Participant(self.context, name, self.random.randbytes, self.timing, state)
 
-    def node(self, index: int) -> Node:
-        return self.nodes[index - 1]
+    def node(self, number: int) -> Node:
+        """By place, from 1, among dealers, then those who only receive; where all do both that is their index."""
+        return self.nodes[number - 1]
+
+    def named(self, name: str) -> Node:
+        return next(node for node in self.nodes if node.name == name)
 
     def append(self, author: str, raw: bytes) -> None:
         entry = read_entry(author, len(self.raw[author]), raw)
@@ -162,7 +205,7 @@ class World:
         self, away: Collection[int] = (), seconds: float = 3600.0, until: Callable[[Ceremony], bool] | None = None
     ) -> Ceremony:
         """Delivers in random order, lets time pass where nothing else happens, until nothing more will."""
-        online = [node for node in self.nodes if node.index not in away]
+        online = [node for number, node in enumerate(self.nodes, 1) if number not in away]
         end = self.now + seconds
         while self.now < end and not (until and until(self.replay())):
             before = self._progress()

@@ -41,7 +41,7 @@ def current(node: Node) -> Attempt:
 
 
 def as_dealing(node: Node, body: DealingEntry) -> Dealing:
-    return Dealing(body.ceremony, node.index, body.commitments, body.possessions, body.sealed_shares)
+    return Dealing(body.ceremony, node.dealer, body.commitments, body.possessions, body.sealed_shares)
 
 
 def bad_shares(node: Node, to: Collection[int]) -> Twist:
