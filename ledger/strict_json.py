@@ -76,6 +76,11 @@ class Document:
         """A list of objects."""
         return (Document(value, path) for value, path in self._elements(key))
 
+    def named(self, key: str) -> Iterator[tuple[str, Document]]:
+        """An object whose values are objects: their keys and they."""
+        inner = self.inner(key)
+        return ((name, Document(value, inner.path(name))) for name, value in inner._left.items())
+
     def finish(self) -> None:
         """Refuses keys that nobody has taken."""
         for key in self._left:

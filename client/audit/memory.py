@@ -10,13 +10,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from client.audit.follower import Follower
 from ledger.checkpoint import Head
-from ledger.errors import InvalidInput, PlimsollError, Unverified
+from ledger.errors import InvalidInput, Unverified
+from ledger.merkle import HASH_SIZE, MAX_SIZE
+from ledger.strict_json import Document
 
 FORMAT = "plimsoll/audit-state/v1"
+MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,24 @@ class Memory:
 def parse(raw: bytes) -> Memory:
     """Reads a state file. Raises InvalidInput."""
     try:
-        facts: Any = json.loads(raw)
-        if facts["format"] != FORMAT:
-            raise InvalidInput("BAD_STATE", f"the format is not {FORMAT}", "format")
-        logs = facts["logs"].items()
-        heads = {origin: Head(origin, int(log["size"]), bytes.fromhex(log["root"])) for origin, log in logs}
-        return Memory(bytes.fromhex(facts["consortium"]), heads)
-    except PlimsollError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidInput("BAD_STATE", "not the state of an audit") from error
+        return _read(Document.parse(raw, MAX_BYTES))
+    except InvalidInput as error:
+        raise InvalidInput("BAD_STATE", f"not the state of an audit: {error.message}", error.path) from error
+
+
+def _read(document: Document) -> Memory:
+    if document.text("format") != FORMAT:
+        raise InvalidInput("BAD_STATE", f"the format is not {FORMAT}", "format")
+    memory = Memory(document.hex("consortium", 32), dict(map(_head, document.named("logs"))))
+    document.finish()
+    return memory
+
+
+def _head(log: tuple[str, Document]) -> tuple[str, Head]:
+    origin, facts = log
+    head = Head(origin, facts.integer("size", MAX_SIZE), facts.hex("root", HASH_SIZE))
+    facts.finish()
+    return origin, head
 
 
 def compare(head: Head, follower: Follower) -> None:

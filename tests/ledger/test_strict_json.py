@@ -75,6 +75,17 @@ def test_paths_lead_to_the_place():
     assert refused(b'{"a": {"b": 1}}', lambda document: document.inner("a").finish()).path == "a.b"
 
 
+def test_objects_by_name_have_their_own_paths():
+    document = Document.parse(b'{"a": {"x": {"n": 1}, "y": {"n": -1}}}', 100)
+    (first, one), (second, other) = document.named("a")
+    assert (first, one.integer("n", 9), second) == ("x", 1, "y")
+    with pytest.raises(InvalidInput) as caught:
+        other.integer("n", 9)
+    assert caught.value.path == "a.y.n"
+    assert refused(b'{"a": {"x": 1}}', lambda document: list(document.named("a"))).path == "a.x"
+    assert refused(b'{"a": []}', lambda document: document.named("a")).path == "a"
+
+
 def test_nulls_are_allowed_only_where_said():
     assert Document.parse(b'{"a": {"x": null, "y": 3}}', 100).integers_or_null("a", 9) == {"x": None, "y": 3}
 

@@ -333,6 +333,16 @@ def test_the_state_of_another_consortium_is_refused() -> None:
         audit(last=Memory(bytes(32), {}))
 
 
+STATE = (
+    b'{"format": "plimsoll/audit-state/v1", "consortium": "' + b"00" * 32 + b'",'
+    b' "logs": {"a/b": {"size": %s, "root": "' + b"5f" * 32 + b'"}}}'
+)
+
+
+def test_a_state_is_read() -> None:
+    assert parse(STATE % b"7") == Memory(bytes(32), {"a/b": Head("a/b", 7, b"\x5f" * 32)})
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -343,6 +353,16 @@ def test_the_state_of_another_consortium_is_refused() -> None:
         b'{"format": "other"}',
         b'{"format": "plimsoll/audit-state/v1", "logs": 3}',
         b"[" * 9999,
+        STATE % b"1e999",
+        STATE % b"NaN",
+        STATE % b"-1",
+        STATE % b'"7"',
+        STATE % b"7.0",
+        STATE % b"true",
+        STATE % (b"9" * 5000),
+        STATE.replace(b"00" * 32, b"00" * 31) % b"7",
+        STATE.replace(b'"size"', b'"root": "", "size"') % b"7",
+        STATE.replace(b'"logs"', b'"more": 1, "logs"') % b"7",
     ],
 )
 def test_what_is_no_state_is_refused(raw: bytes) -> None:
