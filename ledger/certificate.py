@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -51,7 +52,7 @@ def load_key(raw: bytes, path: str) -> ec.EllipticCurvePrivateKey:
     load = load_pem_private_key if raw.startswith(PEM) else load_der_private_key
     try:
         key = load(raw, None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InvalidInput("BAD_KEY", "not a secret key in the clear", path) from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise InvalidInput("BAD_KEY", "not a P-256 key", path)

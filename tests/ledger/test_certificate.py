@@ -53,8 +53,9 @@ def test_a_key_comes_back(write):
         key_der(ec.generate_private_key(ec.SECP384R1())),
         KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")),
         certificate_pem(LEAF),
+        key_der(KEY).replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0202")),
     ],
-    ids=["empty", "cut PEM", "cut DER", "P-384", "encrypted", "certificate"],
+    ids=["empty", "cut PEM", "cut DER", "P-384", "encrypted", "certificate", "unknown algorithm"],
 )
 def test_what_is_no_p256_key_in_the_clear_is_refused_without_a_word_of_it(raw):
     with pytest.raises(InvalidInput) as caught:
