@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ledger import fsck
 from ledger.errors import Exhausted, InvalidInput, NotFound, Unverified
+from ledger.frozen import Frozen
 from ledger.log import Listener, Lock, Log
 from ledger.log_keys import MAX_NUMBER, NEXT_NUMBER, ORIGIN, encode_number
 from ledger.note import Signer, VerifierKey
@@ -50,6 +51,7 @@ class Chain:
         self._by_origin: dict[str, Log] = {}
         self._by_member: dict[str, Log] = {}
         self._damaged: dict[str, Unverified] = {}
+        self.freezer = Frozen(store)
         for name in names:
             self.add(*name)
 
@@ -103,6 +105,18 @@ class Chain:
     def listen(self, listener: Listener) -> None:
         """Calls `listener(log, size before)` after every commit, in the thread that wrote. It must not raise."""
         self._listeners.append(listener)
+
+    def frozen(self, origin: str) -> bool:
+        """Whether evidence of a fork has frozen this log. Read from memory."""
+        return origin in self.freezer
+
+    def evidence(self, origin: str) -> bytes | None:
+        """The serialized Evidence that froze it."""
+        return self.freezer.evidence(origin)
+
+    def conflicting_witnesses(self, origin: str) -> tuple[bytes, bytes] | None:
+        """Two witnessed heads of this log that conflict, where such are known: then nobody can say where it counts."""
+        return self.freezer.conflict(origin)
 
     def verify(self, origin: str) -> int:
         """Checks everything stored of a log; how many entries it has. Nobody may write to it meanwhile.

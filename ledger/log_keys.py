@@ -9,6 +9,14 @@
     'l' log (2) label (16) index (8)          empty: that entry carries that label
     'k' log (2) kind (1) index (8)            empty: that entry is of that kind; none for positions
 
+Of a log whatever number it has now, so that they outlive a replica that is begun anew:
+
+    'f' origin                                evidence that froze the log: a serialized Evidence (ledger.frozen)
+    'c' origin                                two witnessed heads of it that conflict (ledger.frozen)
+    'w'                                       how many times this member has cosigned (8); the key of compare-and-set
+    'w' origin                                note of the largest head this member has cosigned (ledger.witness)
+    'h' origin 00 hour (8)                    note of the largest head witnessed in that hour (ledger.witnessed)
+
 The label stands before the index and both in the key, so that filing an entry needs no look whether its label is taken:
 the first occurrence, which is the one that counts, is the first key under the label.
 
@@ -21,6 +29,10 @@ from dataclasses import dataclass, field
 
 ORIGIN = b"o"
 NEXT_NUMBER = b"n"
+FROZEN = b"f"
+CONFLICT = b"c"
+COSIGNED = b"w"
+WITNESSED = b"h"
 
 LABEL_SIZE = 16
 MAX_NUMBER = (1 << 16) - 1
