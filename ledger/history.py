@@ -24,6 +24,13 @@ class History:
         names = dict.fromkeys(member.name for manifest in manifests for member in manifest.members)
         self._seats = {name: seat for seat, name in enumerate(names)}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether these are the same manifests."""
+        return isinstance(other, History) and self.manifests == other.manifests
+
+    def __hash__(self) -> int:
+        return hash(self.manifests[-1].id)
+
     @property
     def current(self) -> Manifest:
         """The manifest in force."""
