@@ -187,6 +187,9 @@ def _inquiry(inquiry: entry_pb2.Inquiry) -> None:
     for number, place in enumerate(inquiry.frozen):
         if place >= len(inquiry.sizes) or (number and place <= inquiry.frozen[number - 1]):
             raise InvalidInput("BAD_ORDER", "must be places of members, ascending, each once", f"frozen[{number}]")
+    for number, place in enumerate(inquiry.conflicting):
+        if place not in inquiry.frozen or (number and place <= inquiry.conflicting[number - 1]):
+            raise InvalidInput("BAD_ORDER", "must be places of frozen logs, ascending", f"conflicting[{number}]")
 
 
 def _evaluation(evaluation: entry_pb2.Evaluation) -> None:
@@ -256,7 +259,9 @@ def _evidence(evidence: entry_pb2.Evidence) -> None:
     _check_each(evidence.consistency, _HASH, "consistency")
 
 
-_INQUIRY_NUMBERS = frozenset({entry_pb2.Inquiry.SIZES_FIELD_NUMBER, entry_pb2.Inquiry.FROZEN_FIELD_NUMBER})
+_INQUIRY_NUMBERS = frozenset(
+    entry_pb2.Inquiry.DESCRIPTOR.fields_by_name[name].number for name in ("sizes", "frozen", "conflicting")
+)
 _PURPOSES = frozenset(entry_pb2.Purpose.values()) - {entry_pb2.PURPOSE_UNSPECIFIED}
 
 _CHECKS: Mapping[Kind, Callable[[Any], None]] = MappingProxyType(

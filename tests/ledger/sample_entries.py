@@ -37,6 +37,7 @@ def inquiry(rng: Random, label: bytes | None = None, *, time: int = TIME) -> byt
         manifest=rng.randbytes(32),
         sizes=[3, 0, 70_000],
         frozen=[0, 2],
+        conflicting=[2],
         heads_digest=rng.randbytes(32),
     )
     return pb.Entry(time=time, inquiry=message).SerializeToString()

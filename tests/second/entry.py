@@ -16,7 +16,7 @@ PURPOSES = range(1, 6)
 MOST_ELEMENTS = 4096
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 # Number of the kind, number of its field.
-DEALINGS_COORDINATES, INQUIRYS_NUMBERS = (11, 3), ((3, 7), (3, 9))
+DEALINGS_COORDINATES, INQUIRYS_NUMBERS = (11, 3), ((3, 7), (3, 9), (3, 10))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _dealing(body: Any) -> bool:
 
 def _inquiry(body: Any) -> bool:
     hashes = [body.consent_digest, body.manifest, body.heads_digest]
-    frozen = list(body.frozen)
+    frozen, conflicting = list(body.frozen), list(body.conflicting)
     return (
         len(body.label) == 16
         and _all(hashes, 32)
@@ -75,6 +75,8 @@ def _inquiry(body: Any) -> bool:
         and len(body.sizes) > 0
         and sorted(set(frozen)) == frozen
         and all(place < len(body.sizes) for place in frozen)
+        and sorted(set(conflicting)) == conflicting
+        and set(conflicting) <= set(frozen)
     )
 
 

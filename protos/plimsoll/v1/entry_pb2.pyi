@@ -227,6 +227,7 @@ class Inquiry(_message.Message):
     SIZES_FIELD_NUMBER: _builtins.int
     HEADS_DIGEST_FIELD_NUMBER: _builtins.int
     FROZEN_FIELD_NUMBER: _builtins.int
+    CONFLICTING_FIELD_NUMBER: _builtins.int
     label: _builtins.bytes
     """16 bytes: HMAC-SHA256 under the borrower's inquiry key over kind, member and the running number of this inquiry."""
     purpose: Global___Purpose.ValueType
@@ -249,6 +250,12 @@ class Inquiry(_message.Message):
     def frozen(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Places in the manifest's order, from 0 and ascending, of the members whose logs are frozen."""
 
+    @_builtins.property
+    def conflicting(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Those of `frozen`, ascending, of whose logs two conflicting heads have been witnessed: nobody can say where they
+        count, so they count at size 0, and amounts are withheld.
+        """
+
     def __init__(
         self,
         *,
@@ -261,10 +268,11 @@ class Inquiry(_message.Message):
         sizes: _abc.Iterable[_builtins.int] | None = ...,
         heads_digest: _builtins.bytes = ...,
         frozen: _abc.Iterable[_builtins.int] | None = ...,
+        conflicting: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "consent_digest", b"consent_digest", "epoch", b"epoch", "frozen", b"frozen", "heads_digest", b"heads_digest", "label", b"label", "manifest", b"manifest", "purpose", b"purpose", "sizes", b"sizes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "conflicting", b"conflicting", "consent_digest", b"consent_digest", "epoch", b"epoch", "frozen", b"frozen", "heads_digest", b"heads_digest", "label", b"label", "manifest", b"manifest", "purpose", b"purpose", "sizes", b"sizes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
