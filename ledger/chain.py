@@ -13,6 +13,7 @@ from ledger.log import Listener, Lock, Log
 from ledger.log_keys import MAX_NUMBER, NEXT_NUMBER, ORIGIN, encode_number
 from ledger.note import Signer, VerifierKey
 from ledger.own_log import OwnLog
+from ledger.repair import Repaired, repair_log
 from ledger.replica import Replica
 from ledger.store import Store, prefix_end
 
@@ -118,13 +119,22 @@ class Chain:
         """Two witnessed heads of this log that conflict, where such are known: then nobody can say where it counts."""
         return self.freezer.conflict(origin)
 
-    def verify(self, origin: str) -> int:
+    def verify(self, origin: str, progress: fsck.Progress = bool) -> int:
         """Checks everything stored of a log; how many entries it has. Nobody may write to it meanwhile.
 
-        Raises Unverified with the first bad entry or tile as path (ledger.fsck).
+        progress: told how many entries have been read. Raises Unverified with the first bad entry or tile as path
+        (ledger.fsck).
         """
         log = self.log_by_origin(origin)
-        return fsck.check_log(self._store, log.keys, log.key).size
+        return fsck.check_log(self._store, log.keys, log.key, progress).size
+
+    def repair(self, origin: str) -> Repaired:
+        """Makes again what follows from a log's entries; the old `Log` must no longer be used. Nobody may write to it
+        meanwhile. Raises Unverified, with nothing written, where the entries do not lead to their author's head."""
+        old = self.log_by_origin(origin)
+        repaired = repair_log(self._store, old.keys, old.key)
+        self._open(Log(self._store, old.keys.number, old.member, old.key, self._new_lock(), self._listeners))
+        return repaired
 
     def forget(self, origin: str) -> Log:
         """Begins a log anew, empty, to be fetched from other members again; the old `Log` must no longer be used.

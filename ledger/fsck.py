@@ -94,21 +94,23 @@ def empty_state(store: Store, keys: LogKeys) -> LogState:
     return LogState(Tree(TileStore(lambda level, number: store.get(keys.tile(level, number)))))
 
 
-def staged(store: Store, keys: LogKeys, size: int) -> Iterator[tuple[list[Put], LogState]]:
-    """The first `size` entries once more, chunk by chunk: the tiles and index keys that each puts into the store, and the
-    state then. Raises Unverified for an entry missing, or one too many."""
+def staged(store: Store, keys: LogKeys, size: int, *, exactly: bool = True) -> Iterator[tuple[list[Put], LogState]]:
+    """The first `size` entries once more, chunk by chunk: tiles and index keys that each puts into the store, and the
+    state then. Raises Unverified for an entry missing or, where there are to be `exactly` so many, one too many."""
     state = empty_state(store, keys)
-    for chunk in _chunks(store, keys, size):
+    for chunk in _chunks(store, keys, size, exactly):
         tree = state.tree.extended([leaf_hash(entry) for entry in chunk])
         puts, state = stage(keys, state, chunk, tree, Heads())
         yield [put for put in puts if not put[0].startswith((keys.entries, keys.standing))], state
 
 
-def _chunks(store: Store, keys: LogKeys, size: int) -> Iterator[list[bytes]]:
+def _chunks(store: Store, keys: LogKeys, size: int, exactly: bool) -> Iterator[list[bytes]]:
     chunk: list[bytes] = []
     index = 0
     for key, entry in store.scan(keys.entries, prefix_end(keys.entries)):
         if key[len(keys.entries) :] != encode_index(index):
+            break
+        if index == size and not exactly:
             break
         if index == size:
             raise Unverified("STRAY_ENTRY", f"the log has {size} entries, but more are stored", f"entries[{index}]")
