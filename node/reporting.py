@@ -12,7 +12,6 @@ what the positions since then say is taken out of their sealed copies.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -30,6 +29,7 @@ from ledger.labels import BorrowerKeys
 from ledger.manifest import Manifest
 from ledger.position import Position, fold
 from ledger.publication import Publication, PublicationTask, publish
+from node.clock import Clock
 from node.committer import Committer
 from node.custody import Custody
 from node.ending import to_its_end
@@ -90,6 +90,7 @@ class Reporting:
         committer: Committer,
         workers: Workers,
         rng: Rng,
+        clock: Clock | None = None,
     ) -> None:
         self._manifest = manifest
         self._keyring = keyring
@@ -100,6 +101,7 @@ class Reporting:
         self._committer = committer
         self._workers = workers
         self._rng = rng
+        self._clock = clock or Clock()
         self._turn = asyncio.Lock()
         self._rebuilding = False
         policy = manifest.policy
@@ -162,7 +164,7 @@ class Reporting:
     async def _read(
         self, requests: AsyncIterator[lender_pb2.ReportRequest], run: _Run
     ) -> AsyncIterator[lender_pb2.ReportResponse]:
-        reader = FeedReader(self._manifest.currency, int(time.time()) // DAY)
+        reader = FeedReader(self._manifest.currency, int(self._clock.unix()) // DAY)
         first = True
         async for request in requests:
             if first:
@@ -248,7 +250,7 @@ class Reporting:
             backup_key=self._keyring.backup_key,
             hedge_secret=self._keyring.hedge_secret,
             seed=self._rng(32),
-            time=int(time.time()),
+            time=int(self._clock.unix()),
             items=tuple(
                 Publication(
                     label=due.label,
