@@ -16,6 +16,7 @@ from ledger.errors import InvalidInput, NotFound, PlimsollError
 from ledger.manifest import MAX_MANIFEST_BYTES, MAX_MEMBERS, parse_manifest, render_manifest
 from ledger.note import COSIGNATURE_V1, ED25519
 from ledger.policy import default_policy
+from ledger.strict import encode_base64
 from node.authority import issue_authority
 from tests.ledger.mutations import edited
 from tests.lenders import NOW, lender, lenders, manifest, manifest_text
@@ -289,3 +290,74 @@ def test_edited_bytes_are_read_or_refused(raw):
     except PlimsollError:
         return
     assert read.id == hashlib.sha256(raw).digest()
+
+
+# Logs that have ended, and key epochs
+
+
+def ended_block(**values):
+    block = {"log": '"lender-9"', "log_key": f'"{KEY_OF_NINE}"', "size": "7", "root": f'"{ROOT}"', **values}
+    return "\n[[ended]]\n" + "".join(f"{key} = {value}\n" for key, value in block.items() if value)
+
+
+KEY_OF_NINE = encode_base64(lender(9).member.log_key)
+KEY_OF_TEN = encode_base64(lender(10).member.log_key)
+ROOT = encode_base64(bytes(range(32)))
+
+
+def test_ended_logs_and_the_key_epoch_are_read_and_written_alike():
+    read = parse_manifest(
+        successor(epoch="3") + ended_block() + ended_block(log='"lender-1"', log_key=f'"{KEY_OF_TEN}"')
+    )
+    assert read.epoch == 3
+    nine, former = read.ended
+    assert (nine.member, nine.incarnation, nine.name, nine.size, nine.root) == (
+        "lender-9",
+        1,
+        "lender-9",
+        7,
+        bytes(range(32)),
+    )
+    assert read.former_logs("lender-1") == (former,)
+    assert (read.incarnation("lender-1"), read.incarnation("lender-2"), read.incarnation("lender-9")) == (2, 1, 2)
+    assert read.origin("lender-1") == log_origin(ID.hex(), "lender-1", 2)
+    assert read.ended_key(former).name == log_origin(ID.hex(), "lender-1")
+    assert read.cosigner_key("lender-1").name == read.origin("lender-1") + "/cosigner"
+    again = render(after=manifest(3), epoch=3, ended=read.ended)
+    assert parse_manifest(again).ended == read.ended
+    assert (parse_manifest(again).epoch, parse_manifest(again).sequence) == (3, 1)
+
+
+def test_a_founding_manifest_has_neither():
+    assert refusal(TEXT + ended_block()) == ("UNKNOWN_KEY", "ended")
+    assert refusal(TEXT.replace("name =", "epoch = 1\nname =", 1)) == ("UNKNOWN_KEY", "epoch")
+    assert (manifest(3).epoch, manifest(3).ended) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"log": '"lender-9.1"'}, ("BAD_INCARNATION", "ended[0].log")),
+        ({"log": '"lender-9.2"'}, ("BAD_INCARNATION", "ended[0].log")),
+        ({"log": '"lender-9.02"'}, ("BAD_DECIMAL", "ended[0].log")),
+        ({"log": '"Lender"'}, ("BAD_NAME", "ended[0].log")),
+        ({"log_key": f'"{encode_base64(bytes(32))}"'}, ("BAD_PUBLIC_KEY", "ended[0].log_key")),
+        ({"size": "-1"}, ("OUT_OF_RANGE", "ended[0].size")),
+        ({"size": "0"}, ("BAD_HASH", "ended[0].root")),
+        ({"root": f'"{encode_base64(bytes(31))}"'}, ("BAD_HASH", "ended[0].root")),
+        ({"size": ""}, ("MISSING_KEY", "ended[0].size")),
+        ({"extra": "1"}, ("UNKNOWN_KEY", "ended[0].extra")),
+        ({"log_key": f'"{encode_base64(MEMBERS[0].cosign_key)}"'}, ("SHARED_KEY", "ended")),
+    ],
+)
+def test_an_ended_log_that_breaks_a_rule_is_refused_by_name(values, expected):
+    assert refusal(successor() + ended_block(**values)) == expected
+
+
+def test_no_two_ended_logs_share_a_key_and_a_members_end_in_order():
+    second = {"log": '"lender-9.2"', "log_key": f'"{KEY_OF_TEN}"'}
+    assert parse_manifest(successor() + ended_block() + ended_block(**second)).incarnation("lender-9") == 3
+    assert refusal(successor() + ended_block() + ended_block(log='"lender-9.2"')) == ("SHARED_KEY", "ended[1].log_key")
+    assert refusal(successor() + ended_block(**second) + ended_block()) == ("BAD_INCARNATION", "ended[0].log")
+    third = {"log": '"lender-9.3"', "log_key": f'"{KEY_OF_TEN}"'}
+    assert refusal(successor() + ended_block() + ended_block(**third)) == ("BAD_INCARNATION", "ended[1].log")
