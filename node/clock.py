@@ -18,5 +18,5 @@ class Clock:
         return time.monotonic()
 
     def jittered(self, seconds: float, spread: float = 0.5) -> float:
-        """Seconds to wait, more or less, so that nodes do not act in step: within seconds * (1 - spread, 1 + spread)."""
+        """Seconds to wait, more or less, so that nodes do not act in step: up to `spread` of it either way."""
         return seconds * random.uniform(1 - spread, 1 + spread)  # noqa: S311 -- jitter

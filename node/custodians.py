@@ -23,12 +23,12 @@ class Custodians:
 
     def order(self) -> list[str]:
         """Itself if it holds shares, then those that answered last time by latency, then the others."""
-        names = self._custody.custodians
+        names = self._custody.keeping.custodians
         return sorted((name for name in names if name == self._member or name in self._links), key=self._cost)
 
     def latency(self) -> float:
         """Smoothed seconds the custodians asked take to answer."""
-        links = (self._links.get(name) for name in self._custody.custodians)
+        links = (self._links.get(name) for name in self._custody.keeping.custodians)
         return max((link.latency for link in links if link is not None), default=0.0)
 
     async def evaluate(

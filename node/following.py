@@ -1,14 +1,15 @@
-"""The entries of the key ceremony out of the custodians' logs, each read once (protocol section 5).
+"""The entries of the key ceremonies out of the members' logs, each read once (protocol section 5).
 
-Kept is what a replay can take notice of, and that is bounded whatever a custodian appends: of each author and attempt
-the first entry of a kind, and of Complaints and Reveals as many as there are custodians.
+Kept is what a replay can take notice of, and that is bounded whatever a member appends: of each author and attempt the
+first entry of a kind, and of Complaints and Reveals as many as there are custodians.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from ledger.ceremony import CeremonyContext, CeremonyEntry, read_entry
+from ledger.ceremony import Beginning, CeremonyContext, CeremonyEntry, Epochs, read_entry
 from ledger.ceremony.entry import Body, ComplaintEntry, RevealEntry
 from ledger.chain import Chain, Log
 from ledger.entries import Kind
@@ -23,25 +24,24 @@ _Slot = tuple[str, bytes, type[Body], bytes]
 class Following:
     """Follows the logs of `chain`. Not for several threads at once."""
 
-    def __init__(self, chain: Chain, context: CeremonyContext) -> None:
+    def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._context = context
-        self._attempts = 0
-        self._begin(AHEAD)
+        self._ceremonies: dict[bytes, CeremonyContext] = {}
+        self._forget()
 
-    def entries(self, failed: int) -> list[CeremonyEntry]:
-        """All that is to be replayed, where so many attempts are known to have failed. Raises what reading does."""
-        if failed + AHEAD > self._attempts:
-            self._begin(failed + 2 * AHEAD)
+    def entries(self, beginnings: Sequence[Beginning], epochs: Epochs | None) -> list[CeremonyEntry]:
+        """All that is to be replayed of these ceremonies. epochs: where they stood last. Raises what reading does."""
+        if not _wanted(beginnings, epochs, AHEAD).keys() <= self._ceremonies.keys():
+            self._ceremonies = _wanted(beginnings, epochs, 2 * AHEAD)
+            self._forget()
+        members = {name for beginning in beginnings for name in beginning.custodians}
         for held in self._chain.logs():
-            if held.member in self._context.custodians:
+            if held.member in members:
                 self._read(held)
         return list(self._kept.values())
 
-    def _begin(self, attempts: int) -> None:
-        """Reads all logs anew, now for the entries of this many attempts."""
-        self._attempts = attempts
-        self._ceremonies = [self._context.ceremony_id(number) for number in range(1, attempts + 1)]
+    def _forget(self) -> None:
+        """All logs are read anew."""
         self._read_to: dict[str, int] = {}
         self._kept: dict[_Slot, CeremonyEntry] = {}
         self._answers: Counter[tuple[str, bytes, type[Body]]] = Counter()
@@ -63,10 +63,21 @@ class Following:
         if slot in self._kept:
             return
         if isinstance(entry.body, ComplaintEntry | RevealEntry):
-            if self._answers[kind] >= self._context.size:
+            if self._answers[kind] >= self._ceremonies[entry.body.ceremony].size:
                 return
             self._answers[kind] += 1
         self._kept[slot] = entry
+
+
+def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) -> dict[bytes, CeremonyContext]:
+    """By the ceremony's id: every attempt that may matter."""
+    wanted: dict[bytes, CeremonyContext] = {}
+    for beginning in beginnings:
+        stands = None if epochs is None else epochs.ceremonies.get(beginning.epoch)
+        context = beginning.context(None)
+        attempts = ahead + (0 if stands is None else len(stands.failed))
+        wanted.update((context.ceremony_id(number), context) for number in range(1, attempts + 1))
+    return wanted
 
 
 def _about(body: Body) -> bytes:

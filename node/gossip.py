@@ -27,6 +27,7 @@ from node.arrivals import Arrivals
 from node.clock import Clock
 from node.guard import SelfForkGuard
 from node.links import Link
+from node.quorum import ask_quorum
 
 log = structlog.get_logger()
 
@@ -37,6 +38,10 @@ COALESCE, GAP = 0.010, 0.100
 #: Seconds between comparisons for as long as this node may not sign.
 EAGER = 0.25
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
+#: Seconds after which a log that is passed on is offered to one more peer.
+OFFER_PATIENCE = 0.100
+#: Blocks that are offered to a peer that lacks earlier entries, before it is left to anti-entropy.
+MAX_OFFERS = 4
 #: Heads a peer may show: more than any consortium has logs.
 MAX_HEADS = 1024
 
@@ -47,6 +52,7 @@ class _Peer:
 
     link: Link
     sizes: dict[str, int] = field(default_factory=dict)
+    agreed: dict[str, int] = field(default_factory=dict)  # up to where its logs are known to be those held here
     dirty: dict[str, None] = field(default_factory=dict)  # origins, in the order in which they came up
     pushed: float = 0.0
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -135,6 +141,46 @@ class Gossip:
         """Notes a fork where its author has signed this head, and it is of another history than the one held."""
         with suppress(PlimsollError):
             await self.take(peer_pb2.Block(origin=head.origin, start=head.size, head=note))
+
+    async def pass_on(self, member: str, index: int, among: Sequence[str], enough: int, limit: float) -> bool:
+        """Has `enough` of these members hold a log up to the entry at `index`, as far as it is held here and they can
+        be reached within `limit` seconds; whether they do. A fork that one of them shows is noted."""
+        held = self._chain.log(member)
+        there = [name for name in among if name in self._peers and self._peers[name].link.reachable]
+
+        async def offer(name: str) -> bool:
+            return name in self._peers and await self._offer(self._peers[name], held, index, limit)
+
+        try:
+            await asyncio.wait_for(ask_quorum(there, min(enough, len(there)), offer, OFFER_PATIENCE), limit)
+        except (PlimsollError, TimeoutError) as error:
+            log.debug("not passed on to enough", log=member, why=str(error))
+            return False
+        return True
+
+    async def _offer(self, peer: _Peer, held: Log, index: int, limit: float) -> bool:
+        """Whether the peer holds this entry of this history then; one that is far behind does not."""
+        start = index
+        for _ in range(MAX_OFFERS):
+            if peer.agreed.get(held.origin, 0) > index:
+                return True
+            block = await asyncio.to_thread(next, blocks_from(held, start), None)
+            if block is None:
+                return False
+            try:
+                size = await peer.link.push(block, limit)
+            except Unavailable:
+                raise
+            except PlimsollError:
+                # Whether it has another history than this one, or only says so.
+                await self._compare(peer)
+                if held.origin not in self.problems:
+                    await self._find_fork(peer, held.origin)
+                raise
+            if size >= start:
+                peer.agreed[held.origin] = min(size, start + len(block.entries))
+            start = min(size, index)
+        return False
 
     async def take(self, block: peer_pb2.Block) -> int:
         """Verifies and stores a block; the replica's size then. Durable when it returns.

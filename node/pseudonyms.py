@@ -75,8 +75,8 @@ class Pseudonyms:
         keys = self._custody.keys
         if keys is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        consortium, threshold, custodians = self._consortium.id, self._custody.threshold, self._custody.custodians
-        batch = await self._off_loop(Batch, borrowers, consortium, keys, threshold, self._rng)
+        consortium, keeping = self._consortium.id, self._custody.keeping
+        batch = await self._off_loop(Batch, borrowers, consortium, keys, keeping.threshold, self._rng)
         index = await self._committer.append([batch.entry(int(self._clock.unix()))])
         request = peer_pb2.EvaluateRequest(tail=tail(self._own(), index), index=index, elements=batch.elements)
 
@@ -84,11 +84,11 @@ class Pseudonyms:
 
         async def ask(member: str) -> bool:
             response = await self._custodians.evaluate(member, request, timeout)
-            good: bool = await self._off_loop(batch.accept, custodians.index(member) + 1, response)
+            good: bool = await self._off_loop(batch.accept, keeping.custodian_index(member), response)
             return good
 
         patience = PATIENCE + PATIENCE_EACH * len(borrowers)
-        failures = await ask_quorum(self._custodians.order(), threshold, ask, patience)
+        failures = await ask_quorum(self._custodians.order(), keeping.threshold, ask, patience)
         for member, error in failures.items():
             log.warning("custodian failed to evaluate", custodian=member, why=str(error))
         found: list[bytes] = await self._off_loop(batch.finish)

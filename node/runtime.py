@@ -29,6 +29,7 @@ from node.arrivals import Arrivals
 from node.asking import Asking
 from node.backups import Backups
 from node.book import Book
+from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.committer import Committer
 from node.connections import Connections
@@ -140,7 +141,8 @@ class Node:
         gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
         committer = Committer(own, guard, gossip, arrivals, threads, clock)
         vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
-        custody = Custody(consortium, chain, vault, gossip, arrivals, committer, threads, self._rng, clock=clock)
+        ceremonies = Ceremonies(consortium, chain, vault, committer, threads, self._rng, clock=clock)
+        custody = Custody(consortium, chain, ceremonies, gossip, arrivals, threads, self._rng, clock)
         custodians = Custodians(consortium, custody, links)
         shelf = Shelf(manifest, keyring, own.log, book)
         pseudonyms = Pseudonyms(
@@ -160,9 +162,11 @@ class Node:
             threads,
             clock,
         )
-        reporting = Reporting(manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng)
+        reporting = Reporting(
+            manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng, clock
+        )
         state = State(
-            self._home.folder, manifest, member, chain, book, links, gossip, arrivals, custody, guard, disk, reporting
+            self._home.folder, consortium, chain, book, links, gossip, arrivals, ceremonies, guard, disk, reporting
         )
 
         callers = Callers(manifest, config.revoked)

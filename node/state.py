@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from plimsoll.v1 import operator_pb2
 
 from ledger import home
 from ledger.chain import Chain
-from ledger.manifest import Manifest
 from node.arrivals import Arrivals
 from node.book import Book
-from node.custody import Custody
+from node.ceremonies import Ceremonies
+from node.consortium import Consortium
 from node.disk import Disk
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
@@ -29,27 +30,26 @@ class State:
     def __init__(
         self,
         folder: Path,
-        manifest: Manifest,
-        member: str,
+        consortium: Consortium,
         chain: Chain,
         book: Book,
-        links: dict[str, Link],
+        links: Mapping[str, Link],
         gossip: Gossip,
         arrivals: Arrivals,
-        custody: Custody,
+        ceremonies: Ceremonies,
         guard: SelfForkGuard,
         disk: Disk,
         reporting: Reporting,
     ) -> None:
         self._folder = folder
-        self._manifest = manifest
-        self._member = member
+        self._consortium = consortium
+        self._member = consortium.member
         self._chain = chain
         self._book = book
         self._links = links
         self._gossip = gossip
         self._arrivals = arrivals
-        self._custody = custody
+        self._ceremonies = ceremonies
         self._guard = guard
         self._disk = disk
         self._reporting = reporting
@@ -57,21 +57,23 @@ class State:
 
     def describe(self) -> operator_pb2.StatusResponse:
         """Everything, as the wire has it."""
-        disk = os.statvfs(self._folder)
+        disk, manifest = os.statvfs(self._folder), self._consortium.manifest
         return operator_pb2.StatusResponse(
             member=self._member,
-            consortium=self._manifest.consortium.hex(),
-            name=self._manifest.name,
+            consortium=manifest.consortium.hex(),
+            name=manifest.name,
             uptime_seconds=int(time.monotonic() - self._started),
             state=self._state(),
             peers=[self._peer(link) for link in self._links.values()],
-            logs=[self._log(member.name) for member in self._manifest.members],
-            keys=self._custody.status(),
+            logs=[self._log(member.name) for member in manifest.members],
+            keys=self._ceremonies.status(),
             disk_used_bytes=sum(_size(self._folder / name) for name in (home.CHAIN, home.BOOK)),
             disk_free_bytes=disk.f_bavail * disk.f_frsize,
             borrowers=self._book.borrowers,
             memory_bytes=_resident(),
             version=version("plimsoll"),
+            manifest=manifest.id.hex(),
+            sequence=manifest.sequence,
             alerts=self._alerts(),
             disk_reserve_bytes=self._disk.reserve_bytes,
         )
@@ -81,7 +83,7 @@ class State:
             return "read-only (disk full)"
         if self._disk.problems or not self._guard.is_open:
             return "read-only"
-        if self._custody.keys is None:
+        if self._ceremonies.keys is None:
             return "waiting-for-keys"
         return "rebuilding-book" if self._reporting.is_rebuilding else "serving"
 
@@ -89,7 +91,7 @@ class State:
         """What a person should look at; docs/operations.md has a section for each."""
         alerts = list(self._disk.problems.values())
         alerts += [f"{origin}: {why}" for origin, why in self._gossip.problems.items()]
-        keys = self._custody.status()
+        keys = self._ceremonies.status()
         if keys.epoch and keys.custodian and not keys.holds_shares:
             alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: reshare")
         return alerts

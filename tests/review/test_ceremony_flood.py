@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.ceremony import CeremonyContext, replay
+from ledger.ceremony import Beginning, Ceremony, CeremonyContext, CeremonyEntry, Epochs, replay
 from ledger.ceremony.entry import (
     Body,
     CloseEntry,
@@ -19,6 +19,7 @@ from ledger.ceremony.share_sealing import public_key
 from node.following import Following
 from tests.review.peers import MANIFEST, chain, signer
 
+FOUNDING = Beginning.of(MANIFEST)
 CONTEXT = CeremonyContext.of(MANIFEST)
 FLOOD = 300
 
@@ -51,9 +52,16 @@ def flooded(ceremonies):
     return held
 
 
+def entries(following: Following, failed: int = 0) -> list[CeremonyEntry]:
+    """What is kept where so many attempts have failed."""
+    current = replay(CONTEXT, []).current
+    epochs = Epochs((FOUNDING,), {1: Ceremony(CONTEXT, (current,) * failed, current)})
+    return following.entries([FOUNDING], epochs)
+
+
 def test_a_flood_for_this_ceremony_is_kept_only_as_far_as_it_counts():
     held = flooded([CONTEXT.ceremony_id(1)])
-    kept = Following(held, CONTEXT).entries(0)
+    kept = entries(Following(held))
     assert len(kept) == 4 + 2 * CONTEXT.size
     log = held.log("lender-2")
     everything = [read_entry("lender-2", index, raw) for index, raw in enumerate(log.entries(0))]
@@ -63,26 +71,26 @@ def test_a_flood_for_this_ceremony_is_kept_only_as_far_as_it_counts():
 
 def test_a_flood_for_other_ceremonies_is_not_kept_at_all():
     others = [numbered(1), CONTEXT.ceremony_id(1000)]
-    assert not Following(flooded(others), CONTEXT).entries(0)
+    assert not entries(Following(flooded(others)))
 
 
 def test_nothing_is_parsed_twice(monkeypatch: pytest.MonkeyPatch):
     held = flooded([CONTEXT.ceremony_id(1)])
-    following = Following(held, CONTEXT)
-    first = following.entries(0)
+    following = Following(held)
+    first = entries(following)
     read = []
     monkeypatch.setattr("node.following.read_entry", lambda *place: read.append(place))
-    assert following.entries(0) == first
+    assert entries(following) == first
     held.own(signer(3)).append([bodies(CONTEXT.ceremony_id(1), 0)[0].encode(1)])
-    following.entries(0)
+    entries(following)
     assert len(read) == 1
 
 
 def test_entries_of_an_attempt_that_came_early_are_there_when_it_begins():
     held = chain()
-    later = [CONTEXT.ceremony_id(number) for number in (3, 8, 20)]
+    later = [CONTEXT.ceremony_id(number) for number in (5, 9, 20)]
     held.own(signer(2)).append([bodies(ceremony, 0)[0].encode(1) for ceremony in later])
-    following = Following(held, CONTEXT)
-    assert not following.entries(0)
-    for failed, found in ((2, 1), (7, 2), (19, 3)):
-        assert len(following.entries(failed)) >= found
+    following = Following(held)
+    assert not entries(following)
+    for failed, found in ((3, 1), (8, 2), (19, 3)):
+        assert len(entries(following, failed)) >= found

@@ -18,6 +18,7 @@ from ledger.custodian import Custodian
 from ledger.errors import Unverified
 from ledger.history import History
 from node.arrivals import Arrivals
+from node.ceremonies import Ceremonies
 from node.committer import Committer
 from node.consortium import Consortium
 from node.custody import Custody
@@ -47,9 +48,9 @@ def custody_over(tmp_path, threads):
         gossip = Gossip(held, "lender-1", [], arrivals, guard, threads, 1.0)
         vault = Vault(tmp_path, lender(1).keyring, MANIFEST.consortium, os.urandom)
         committer = Committer(held.own(signer(1)), guard, gossip, arrivals, threads)
-        return Custody(
-            Consortium("lender-1", History([MANIFEST])), held, vault, gossip, arrivals, committer, threads, os.urandom
-        )
+        consortium = Consortium("lender-1", History([MANIFEST]))
+        ceremonies = Ceremonies(consortium, held, vault, committer, threads, os.urandom)
+        return Custody(consortium, held, ceremonies, gossip, arrivals, threads, os.urandom)
 
     return make
 
@@ -106,7 +107,7 @@ async def test_who_has_two_histories_is_not_answered(custody_over, kind):
     """Quotas and the release rule are counted from the log: two logs would count half each."""
     held = history(1, 2, 3)
     custody = custody_over(held)
-    custody._custodian = cast(Custodian, object())  # never reached
+    custody._custodians[1] = cast(Custodian, object())  # never reached
     head = history(2, 2, 3).log("lender-3").head
     assert head is not None
     with pytest.raises(Unverified):
@@ -193,7 +194,7 @@ class SeesFork:
 
 async def test_a_receipt_of_another_history_convicts_its_author(custody_over):
     custody = custody_over(history(1, 2, 3))
-    custody._custodian = cast(Custodian, SeesFork())
+    custody._custodians[1] = cast(Custodian, SeesFork())
     receipt = history(2, 2, 3).log("lender-3").receipt(4).encode()
     with pytest.raises(Unverified):
         await custody.decrypt("lender-3", peer_pb2.DecryptRequest(receipt=receipt))

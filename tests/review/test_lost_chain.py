@@ -11,9 +11,9 @@ from ledger.block import blocks_from
 from ledger.chain import Replica
 from ledger.history import History
 from node.arrivals import Arrivals
+from node.ceremonies import Ceremonies
 from node.committer import Committer
 from node.consortium import Consortium
-from node.custody import Custody
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.vault import Vault
@@ -34,33 +34,31 @@ async def test_nothing_is_said_twice_after_the_loss_of_the_chain(tmp_path, threa
     secrets = tmp_path / "secrets"
     secrets.mkdir()
 
-    def started(held, guard: SelfForkGuard) -> Custody:
+    def started(held, guard: SelfForkGuard) -> Ceremonies:
         arrivals = Arrivals(30.0)
         gossip = Gossip(held, MEMBER, [], arrivals, guard, threads, 1.0)
         vault = Vault(tmp_path, lender(1).keyring, MANIFEST.consortium, os.urandom)
         committer = Committer(held.own(signer(1)), guard, gossip, arrivals, threads)
-        return Custody(
-            Consortium(MEMBER, History([MANIFEST])), held, vault, gossip, arrivals, committer, threads, os.urandom
-        )
+        return Ceremonies(Consortium(MEMBER, History([MANIFEST])), held, vault, committer, threads, os.urandom)
 
     before = chain()
-    await started(before, SelfForkGuard(0, alone=True))._step()
+    await started(before, SelfForkGuard(0, alone=True)).step()
     assert before.log(MEMBER).size == 1
     if vault_too:
         for file in secrets.iterdir():
             file.unlink()
 
     after, guard = chain(), SelfForkGuard(2)
-    custody = started(after, guard)
+    ceremonies = started(after, guard)
     for _ in range(3):
-        await custody._step()
+        await ceremonies.step()
     assert after.log(MEMBER).size == 0
     for block in blocks_from(before.log(MEMBER), 0):
         Replica(after.log(MEMBER)).apply(block)
     guard.hear("lender-2")
     guard.hear("lender-3")
     for _ in range(3):
-        await custody._step()
+        await ceremonies.step()
     assert len(list(after.log(MEMBER).by_kind("ready"))) == 1
     # Without its secrets it can only say that it will confirm nothing.
     assert after.log(MEMBER).size == 1 + vault_too
