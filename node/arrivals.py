@@ -22,6 +22,10 @@ class Arrivals:
         self._confirmed: dict[str, float] = {}
         self._started: float | None = None
 
+    def follow(self, tolerance: float) -> None:
+        """From now on this is the policy's heads_seconds."""
+        self._tolerance = tolerance
+
     def found(self, member: str, size: int, now: float) -> None:
         """At the node's start: so much of that log is on the disk, hence was held before."""
         self._started = now if self._started is None else self._started

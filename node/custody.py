@@ -115,7 +115,9 @@ class Custody:
         for epoch in shares.keys() - self._custodians.keys():
             public = self._ceremonies.keys_of(epoch)
             if public is not None:
-                self._custodians[epoch] = Custodian(manifest, public, shares[epoch], logs, self._rng, self.examiner)
+                self._custodians[epoch] = Custodian(
+                    self._consortium.history, public, shares[epoch], logs, self._rng, self.examiner
+                )
         for epoch in self._custodians.keys() - shares.keys():
             del self._custodians[epoch]
 

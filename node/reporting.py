@@ -26,11 +26,11 @@ from ledger.feed import FeedLoan, FeedReader, Rejected
 from ledger.feed_fold import Folded, fold_feed
 from ledger.inquiry import DAY
 from ledger.labels import BorrowerKeys
-from ledger.manifest import Manifest
 from ledger.position import Position, fold
 from ledger.publication import Publication, PublicationTask, publish
 from node.clock import Clock
 from node.committer import Committer
+from node.consortium import Consortium
 from node.custody import Custody
 from node.ending import to_its_end
 from node.keyring import Keyring
@@ -81,9 +81,9 @@ class Reporting:
 
     def __init__(
         self,
-        manifest: Manifest,
+        consortium: Consortium,
         keyring: Keyring,
-        own: Log,
+        own: Callable[[], Log],
         shelf: Shelf,
         custody: Custody,
         pseudonyms: Pseudonyms,
@@ -92,9 +92,10 @@ class Reporting:
         rng: Rng,
         clock: Clock | None = None,
     ) -> None:
-        self._manifest = manifest
+        """own: the log that this node writes."""
+        self._consortium = consortium
         self._keyring = keyring
-        self._log = own
+        self._own = own
         self._shelf = shelf
         self._custody = custody
         self._pseudonyms = pseudonyms
@@ -104,8 +105,6 @@ class Reporting:
         self._clock = clock or Clock()
         self._turn = asyncio.Lock()
         self._rebuilding = False
-        policy = manifest.policy
-        self._bands = Bands.from_major(policy.bands, policy.overdue_bands, manifest.minor_per_major)
 
     async def report(
         self, requests: AsyncIterator[lender_pb2.ReportRequest]
@@ -151,12 +150,12 @@ class Reporting:
         """The book learns what the log has and it has not: after a crash, a restored backup, the loss of the disk."""
         if not await asyncio.to_thread(self._shelf.is_behind):
             return
-        log.info("the book is behind the log and is brought up to it", log_size=self._log.size)
+        log.info("the book is behind the log and is brought up to it", log_size=self._own().size)
         steps = self._shelf.catch_up()
         self._rebuilding = True
         try:
             while (done := await to_its_end(next, steps, None)) is not None:
-                yield lender_pb2.ReportResponse(phase="book", done=done, total=self._log.size)
+                yield lender_pb2.ReportResponse(phase="book", done=done, total=self._own().size)
         finally:
             self._rebuilding = False
         log.info("the book is up to the log", borrowers=await asyncio.to_thread(self._shelf.count))
@@ -164,7 +163,7 @@ class Reporting:
     async def _read(
         self, requests: AsyncIterator[lender_pb2.ReportRequest], run: _Run
     ) -> AsyncIterator[lender_pb2.ReportResponse]:
-        reader = FeedReader(self._manifest.currency, int(self._clock.unix()) // DAY)
+        reader = FeedReader(self._consortium.manifest.currency, int(self._clock.unix()) // DAY)
         first = True
         async for request in requests:
             if first:
@@ -219,13 +218,16 @@ class Reporting:
         return due
 
     def _due_batch(self, run: _Run, borrowers: Sequence[str]) -> list[_Due]:
+        manifest = self._consortium.manifest
+        policy = manifest.policy
+        bands = Bands.from_major(policy.bands, policy.overdue_bands, manifest.minor_per_major)
         records = self._shelf.take(borrowers)
         due, touched = [], []
         for borrower in borrowers:
             folded, record = run.folded[borrower], records.get(borrower)
             if record is None or not folded.loans:
                 continue
-            position = fold(folded.loans, self._bands)
+            position = fold(folded.loans, bands)
             published = position_of(record)
             # A borrower whose loans were all closed before anything was published has nothing to be closed.
             if position.closed if published is None else published.says_the_same_as(position):
@@ -243,7 +245,7 @@ class Reporting:
         assert keys is not None
         records = self._shelf.take([due.borrower for due in batch])
         return PublicationTask(
-            consortium=self._manifest.consortium,
+            consortium=self._consortium.id,
             member=self._keyring.member,
             epoch=keys.epoch,
             public_keys=keys.fields,
@@ -283,7 +285,7 @@ class Reporting:
             published=run.published,
             closed=run.closed,
             unchanged=run.unchanged,
-            log_size=self._log.size,
+            log_size=self._own().size,
         )
         return lender_pb2.ReportResponse(phase="done", done=run.read, total=run.read, summary=summary)
 

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import structlog
 from plimsoll.v1 import audit_pb2_grpc, lender_pb2_grpc, operator_pb2_grpc, peer_pb2_grpc
 
 from ledger import home as layout
-from ledger.chain import Chain, OwnLog
+from ledger.chain import Chain
 from ledger.config import Config
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
@@ -54,6 +55,7 @@ from node.services.peer import PeerService
 from node.shelf import Shelf
 from node.state import State
 from node.stores import log_names
+from node.succession import Succession
 from node.tls import Callers, Presented
 from node.vault import Vault
 from node.workers import Workers
@@ -134,20 +136,18 @@ class Node:
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
             arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
+        own = partial(chain.log, member)
         signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
-        own = OwnLog(chain.log(member), signer)
         guard = SelfForkGuard(len(manifest.members) - 1, self._alone)
         interval = manifest.policy.gossip_seconds
         gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
-        committer = Committer(own, guard, gossip, arrivals, threads, clock)
+        committer = Committer(chain.own(signer), guard, gossip, arrivals, threads, clock)
         vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
         ceremonies = Ceremonies(consortium, chain, vault, committer, threads, self._rng, clock=clock)
         custody = Custody(consortium, chain, ceremonies, gossip, arrivals, threads, self._rng, clock)
         custodians = Custodians(consortium, custody, links)
-        shelf = Shelf(manifest, keyring, own.log, book)
-        pseudonyms = Pseudonyms(
-            consortium, lambda: chain.log(member), shelf, custody, custodians, committer, threads, self._rng, clock
-        )
+        shelf = Shelf(consortium, keyring, own, book)
+        pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, threads, self._rng, clock)
         dlog_table = await asyncio.to_thread(_load_table, config)
         asking = Asking(
             consortium,
@@ -163,13 +163,14 @@ class Node:
             clock,
         )
         reporting = Reporting(
-            manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, self._rng, clock
+            consortium, keyring, own, shelf, custody, pseudonyms, committer, workers, self._rng, clock
         )
         state = State(
             self._home.folder, consortium, chain, book, links, gossip, arrivals, ceremonies, guard, disk, reporting
         )
 
         callers = Callers(manifest, config.revoked)
+        succession = Succession(consortium, chain, callers, connections, gossip, arrivals, clock)  # noqa: F841 -- governance will call it
         gate = Gate(member, callers.identify)
         server = Server(gate, connections.server_credentials(), str(config.listen))
         signed_manifest = read(self._home.folder / layout.MANIFEST)

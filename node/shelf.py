@@ -6,29 +6,30 @@ its sealed copy says what the book should.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plimsoll.v1 import sealed_pb2
 
 from ledger.chain import Log
 from ledger.labels import BorrowerKeys
 from ledger.loan import Loan
-from ledger.manifest import Manifest
 from ledger.position import Position
 from ledger.position_entry import PositionEntry
 from ledger.sealed_copy import open_copy
 from node import rebuild
 from node.book import Book
+from node.consortium import Consortium
 from node.keyring import Keyring
 
 
 class Shelf:
     """The lender's records by borrower. Safe to use from several threads as long as one feed runs at a time."""
 
-    def __init__(self, manifest: Manifest, keyring: Keyring, log: Log, book: Book) -> None:
-        self._consortium = manifest.consortium
+    def __init__(self, consortium: Consortium, keyring: Keyring, own: Callable[[], Log], book: Book) -> None:
+        """own: the log that this node writes."""
+        self._consortium = consortium.id
         self._keyring = keyring
-        self._log = log
+        self._own = own
         self._book = book
 
     def take(self, borrowers: Sequence[str], heal: bool = True) -> dict[str, sealed_pb2.BookRecord]:
@@ -68,7 +69,7 @@ class Shelf:
 
     def is_behind(self) -> bool:
         """Whether this member's log has positions that the book may not know of."""
-        last = self._log.last_position
+        last = self._own().last_position
         return last is not None and last.index >= self._book.through
 
     def catch_up(self) -> Iterator[int]:
@@ -76,14 +77,14 @@ class Shelf:
 
         After the loss of a disk that is all of it, after a restored backup what came since, after a crash one batch.
         """
-        return rebuild.catch_up(self._log, self._book, self._keyring, self._consortium, [])
+        return rebuild.catch_up(self._own(), self._book, self._keyring, self._consortium, [])
 
     def _catch_up(self, record: sealed_pb2.BookRecord) -> bool:
         """Whether the chain had positions that the record did not know of."""
         labels = BorrowerKeys.from_pseudonym_key(record.pseudonym_key).query.positions(self._keyring.member)
-        behind = False
-        while (index := self._log.find(label := labels(record.published))) is not None:
-            entry = PositionEntry.parse(self._log.entry(index))
+        log, behind = self._own(), False
+        while (index := log.find(label := labels(record.published))) is not None:
+            entry = PositionEntry.parse(log.entry(index))
             copy = open_copy(entry.sealed, self._keyring.backup_key, self._consortium, self._keyring.member, label)
             position = Position(copy.amounts, entry.as_of, entry.closed)
             record.CopyFrom(recorded(record, copy.loans, position))
