@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 from ledger import merkle
-from ledger.ceremony import Attempt, CeremonyEntry, Checks
+from ledger.ceremony import Attempt, CeremonyEntry, Checks, Former
 from ledger.ceremony.attempt import Posted
 from ledger.ceremony.context import CeremonyContext, complaint_id, readies_digest
 from ledger.ceremony.dealing import Dealing, deal
@@ -22,7 +22,8 @@ from ledger.ceremony.entry import (
 )
 from ledger.ceremony.judge import judge
 from ledger.ceremony.share_sealing import public_key
-from tests.ledger.ceremony.simulation import make_context
+from ledger.keys import SecretShares
+from tests.ledger.ceremony.simulation import custodians, make_context, shared_keys
 from tests.ledger.group_strategies import seeded
 
 Change = Callable[[DealingEntry], DealingEntry]
@@ -33,20 +34,30 @@ def private_key(index: int) -> bytes:
 
 
 @cache
-def dealt(ceremony: bytes, dealer: int, threshold: int, size: int) -> tuple[Dealing, tuple[bytes, ...]]:
+def dealt(
+    ceremony: bytes, dealer: int, threshold: int, size: int, held: SecretShares | None = None
+) -> tuple[Dealing, tuple[bytes, ...]]:
     """The dealing of a dealer, and the bundles in it; made once, as it takes milliseconds."""
     keys = [public_key(private_key(j)) for j in range(1, size + 1)]
-    return deal(ceremony, dealer, threshold, keys, seeded(dealer))
+    return deal(ceremony, dealer, threshold, keys, seeded(dealer), held)
 
 
 class Script:
     """Each method appends one entry to a custodian's log and gives its leaf hash."""
 
-    def __init__(self, size: int = 4, threshold: int = 3, attempt: int = 1) -> None:
-        self.context: CeremonyContext = make_context(size, threshold)
+    def __init__(
+        self, size: int = 4, threshold: int = 3, attempt: int = 1, former: tuple[int, int] | None = None
+    ) -> None:
+        """former: size and threshold of the dealers in a resharing. Dealer i and receiver i share a log."""
+        self.context: CeremonyContext = make_context(size, threshold, 2 if former else 1)
+        self.held: dict[int, SecretShares] = {}
+        if former:
+            keys, held = shared_keys(*former, seeded(77))
+            self.held = {share.index: share for share in held}
+            self.context = replace(self.context, former=Former(custodians(former[0]), former[1], keys))
         self.number = attempt
         self.ceremony = self.context.ceremony_id(attempt)
-        self.logs: dict[int, list[Posted]] = {i: [] for i in self.context.indices}
+        self.logs: dict[int, list[Posted]] = {i: [] for i in range(1, len(self.context.members) + 1)}
         self.checks = Checks()
 
     def post(self, author: int, body: Body, time: int = 1) -> bytes:
@@ -62,11 +73,14 @@ class Script:
             self.ready(i)
         return self
 
+    def dealt(self, dealer: int) -> tuple[Dealing, tuple[bytes, ...]]:
+        return dealt(self.ceremony, dealer, self.context.threshold, self.context.size, self.held.get(dealer))
+
     def dealing_of(self, dealer: int) -> Dealing:
-        return dealt(self.ceremony, dealer, self.context.threshold, self.context.size)[0]
+        return self.dealt(dealer)[0]
 
     def bundle(self, dealer: int, receiver: int) -> bytes:
-        return dealt(self.ceremony, dealer, self.context.threshold, self.context.size)[1][receiver - 1]
+        return self.dealt(dealer)[1][receiver - 1]
 
     def dealing_entry(self, dealer: int) -> DealingEntry:
         dealing = self.dealing_of(dealer)
@@ -78,7 +92,7 @@ class Script:
 
     def all_dealt(self) -> Script:
         self.all_ready()
-        for i in self.context.indices:
+        for i in self.context.dealer_indices:
             self.deal(i)
         return self
 
@@ -87,7 +101,7 @@ class Script:
         return next(p.leaf for p in self.logs[author] if isinstance(p.body, kind))
 
     def close(self, author: int, dealers: Iterable[int] | None = None) -> bytes:
-        counted = self.context.indices if dealers is None else dealers
+        counted = self.context.dealer_indices if dealers is None else dealers
         return self.post(author, CloseEntry(self.ceremony, tuple(self.leaf_of(d, DealingEntry) for d in counted)))
 
     def complain(self, author: int, dealer: int, closer: int = 1, time: int = 1) -> bytes:
@@ -127,5 +141,5 @@ class Script:
         return {void.author: void.reason for void in self.judge().void}
 
     def entries(self) -> list[CeremonyEntry]:
-        names = self.context.custodians
+        names = self.context.members
         return [CeremonyEntry(names[p.author - 1], p.index, p.leaf, p.body) for log in self.logs.values() for p in log]

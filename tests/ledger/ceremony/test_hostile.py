@@ -30,6 +30,11 @@ from tests.ledger.ceremony.simulation import Twist, World
 N, T = 5, 3  # q = 4: one may refuse to go on
 
 
+@pytest.fixture(params=["founding", "resharing"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(N, T, former=(N, T) if request.param == "resharing" else None)
+
+
 def honest_hold_shares(world: World, *but: int) -> None:
     for node in world.nodes:
         assert bool(node.installed) == (node.index not in but)
@@ -49,8 +54,7 @@ def qualified(ceremony: Ceremony) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("kind", ["off the polynomial", "junk"])
-def test_a_bad_share_is_repaired_by_the_dealers_reveal(kind: str) -> None:
-    world = World(N, T)
+def test_a_bad_share_is_repaired_by_the_dealers_reveal(kind: str, world: World) -> None:
     node = world.node(2)
     node.twist = villains.junk_shares([4]) if kind == "junk" else villains.bad_shares(node, [4])
     assert qualified(world.run()) == (1, 2, 3, 4, 5)
@@ -59,23 +63,20 @@ def test_a_bad_share_is_repaired_by_the_dealers_reveal(kind: str) -> None:
     honest_hold_shares(world)
 
 
-def test_a_dealer_that_does_not_reveal_is_left_out() -> None:
-    world = World(N, T)
+def test_a_dealer_that_does_not_reveal_is_left_out(world: World) -> None:
     world.node(2).twist = villains.in_turn(villains.junk_shares([4]), villains.no_reveals)
     assert qualified(world.run()) == (1, 3, 4, 5)
     honest_hold_shares(world, 2)
 
 
-def test_a_dealer_that_reveals_something_else_is_left_out() -> None:
-    world = World(N, T)
+def test_a_dealer_that_reveals_something_else_is_left_out(world: World) -> None:
     world.node(2).twist = villains.in_turn(villains.junk_shares([4]), villains.wrong_reveals)
     assert qualified(world.run()) == (1, 3, 4, 5)
     # It may be dishonest, but its own share is good.
     honest_hold_shares(world)
 
 
-def test_what_a_dealer_left_out_dealt_is_erased_at_once() -> None:
-    world = World(N, T)
+def test_what_a_dealer_left_out_dealt_is_erased_at_once(world: World) -> None:
     world.node(2).twist = villains.in_turn(villains.junk_shares([4]), villains.wrong_reveals)
     world.run(until=lambda ceremony: len(ceremony.current.readies) == N)
     assert 2 not in qualified(world.run(away=[5]))
@@ -83,16 +84,14 @@ def test_what_a_dealer_left_out_dealt_is_erased_at_once() -> None:
     assert not world.node(2).state.bundles
 
 
-def test_bad_shares_of_two_are_each_repaired_by_their_own() -> None:
-    world = World(N, T)
+def test_bad_shares_of_two_are_each_repaired_by_their_own(world: World) -> None:
     world.node(2).twist = villains.junk_shares([3, 4])
     assert qualified(world.run()) == (1, 2, 3, 4, 5)
     assert world.node(2).published(RevealEntry) == 2
     honest_hold_shares(world)
 
 
-def test_a_dealer_that_cheats_t_custodians_is_left_out_unopened() -> None:
-    world = World(N, T)
+def test_a_dealer_that_cheats_t_custodians_is_left_out_unopened(world: World) -> None:
     world.node(2).twist = villains.junk_shares([1, 3, 4])
     assert qualified(world.run()) == (1, 3, 4, 5)
     assert world.node(2).published(RevealEntry) <= T - 1
@@ -128,8 +127,7 @@ def forge(change: str, world: World) -> Twist:
     "change",
     ["bad proof", "rogue key", "identity", "fewer coefficients", "more coefficients", "copy", "other readies"],
 )
-def test_a_forged_dealing_does_not_count(change: str) -> None:
-    world = World(N, T)
+def test_a_forged_dealing_does_not_count(change: str, world: World) -> None:
     world.node(2).twist = forge(change, world)
     world.run(until=lambda ceremony: ceremony.phase == "dealing")
     world.run(away=[2], until=lambda ceremony: len(ceremony.current.dealings) == 4)  # it deals last
@@ -159,8 +157,7 @@ def ready_times(world: World) -> dict[bytes, list[int]]:
     return times
 
 
-def test_of_two_dealings_all_take_the_first() -> None:
-    world = World(N, T)
+def test_of_two_dealings_all_take_the_first(world: World) -> None:
     node = world.node(2)
 
     def twist(body: Body) -> list[Body]:
@@ -175,8 +172,7 @@ def test_of_two_dealings_all_take_the_first() -> None:
 # -- false complaints
 
 
-def test_a_false_complaint_opens_the_complainers_share_and_breaks_nothing() -> None:
-    world = World(N, T)
+def test_a_false_complaint_opens_the_complainers_share_and_breaks_nothing(world: World) -> None:
     world.node(5).twist = villains.false_complaints(world.node(5), [2])
     assert qualified(world.run()) == (1, 2, 3, 4, 5)
     assert world.node(2).published(RevealEntry) == 1
@@ -184,8 +180,9 @@ def test_a_false_complaint_opens_the_complainers_share_and_breaks_nothing() -> N
 
 
 @pytest.mark.parametrize("against", [(1, 2, 3), (1, 2, 3, 4)])
-def test_who_complains_of_t_dealers_is_dropped_and_its_share_stays_closed(against: tuple[int, ...]) -> None:
-    world = World(N, T)
+def test_who_complains_of_t_dealers_is_dropped_and_its_share_stays_closed(
+    against: tuple[int, ...], world: World
+) -> None:
     node = world.node(5)
     attempt = world.run(until=lambda ceremony: ceremony.phase == "confirming").current
     for dealer in against:
@@ -217,25 +214,22 @@ def test_a_dealer_never_opens_t_shares_whoever_complains() -> None:
 # -- closing and confirming
 
 
-def test_a_close_over_few_dealings_is_as_good() -> None:
-    world = World(N, T)
+def test_a_close_over_few_dealings_is_as_good(world: World) -> None:
     world.node(1).twist = villains.closes_over(world.node(1), [1, 3, 5])
     assert qualified(world.run()) == (1, 3, 5)
     honest_hold_shares(world)
 
 
-def test_when_what_is_closed_comes_to_nothing_another_close_follows() -> None:
-    world = World(N, T)
+def test_when_what_is_closed_comes_to_nothing_another_close_follows(world: World) -> None:
     world.node(1).twist = villains.in_turn(
         villains.junk_shares([4]), villains.no_reveals, villains.closes_over(world.node(1), [1, 3, 5])
     )
     assert qualified(world.run()) == (2, 3, 4, 5)
-    assert sum(node.published(CloseEntry) for node in world.nodes) == 2
+    assert len({e.body for log in world.logs.values() for e in log if isinstance(e.body, CloseEntry)}) == 2
     honest_hold_shares(world, 1)
 
 
-def test_two_closes_of_one_custodian_split_nobody() -> None:
-    world = World(N, T)
+def test_two_closes_of_one_custodian_split_nobody(world: World) -> None:
     node = world.node(1)
 
     def twist(body: Body) -> list[Body]:
@@ -248,8 +242,7 @@ def test_two_closes_of_one_custodian_split_nobody() -> None:
     honest_hold_shares(world)
 
 
-def test_a_custodian_that_confirms_something_else_is_outvoted() -> None:
-    world = World(N, T)
+def test_a_custodian_that_confirms_something_else_is_outvoted(world: World) -> None:
     world.node(3).twist = villains.confirms(bytes([1]) * 32)
     assert world.run().phase == "final"
     assert 3 not in world.replay().current.votes
@@ -260,8 +253,7 @@ def during(ceremony: bytes, twist: Twist) -> Twist:
     return lambda body: twist(body) if body.ceremony == ceremony else [body]
 
 
-def test_conflicting_confirmations_lead_to_another_attempt() -> None:
-    world = World(N, T)
+def test_conflicting_confirmations_lead_to_another_attempt(world: World) -> None:
     first = world.context.ceremony_id(1)
     for index in (2, 3):
         world.node(index).twist = during(first, villains.confirms(bytes([index]) * 32))
@@ -308,8 +300,7 @@ def test_a_split_over_two_closes_leads_to_another_attempt_at_worst() -> None:
 # -- after the end
 
 
-def test_a_late_custodian_with_a_bad_share_is_repaired() -> None:
-    world = World(N, T)
+def test_a_late_custodian_with_a_bad_share_is_repaired(world: World) -> None:
     world.node(2).twist = villains.junk_shares([5])
     world.run(until=lambda ceremony: len(ceremony.current.readies) == N)
     final = world.run(away=[5])
@@ -320,8 +311,7 @@ def test_a_late_custodian_with_a_bad_share_is_repaired() -> None:
     honest_hold_shares(world)
 
 
-def test_a_late_custodian_whose_dealer_refuses_stays_without_and_the_keys_stand() -> None:
-    world = World(N, T)
+def test_a_late_custodian_whose_dealer_refuses_stays_without_and_the_keys_stand(world: World) -> None:
     world.node(2).twist = villains.in_turn(villains.junk_shares([5]), villains.no_reveals)
     world.run(until=lambda ceremony: len(ceremony.current.readies) == N)
     final = world.run(away=[5])
@@ -329,8 +319,7 @@ def test_a_late_custodian_whose_dealer_refuses_stays_without_and_the_keys_stand(
     honest_hold_shares(world, 5)
 
 
-def test_a_complaint_behind_its_authors_confirmation_opens_nothing() -> None:
-    world = World(N, T)
+def test_a_complaint_behind_its_authors_confirmation_opens_nothing(world: World) -> None:
     world.run()
     attempt = world.replay().current
     entry = ComplaintEntry(attempt.ceremony, next(iter(attempt.closes)), attempt.dealings[1][0])
@@ -403,9 +392,8 @@ def test_many_hostile_ceremonies(check: Callable[[int], None]) -> None:
         check(seed)
 
 
-def test_what_villains_append_is_well_formed() -> None:
+def test_what_villains_append_is_well_formed(world: World) -> None:
     """Else the tests above would show no more than that unsound entries are ignored."""
-    world = World(N, T)
     world.node(2).twist = villains.in_turn(villains.bad_shares(world.node(2), [4]), villains.wrong_reveals)
     world.run()
     for raw in world.raw[world.node(2).name]:

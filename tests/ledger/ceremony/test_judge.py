@@ -432,9 +432,9 @@ def test_two_transcripts_are_never_both_final() -> None:
 
 
 def troubled(chance: random.Random) -> Script:
-    """A ceremony in which anything may happen, valid or not."""
-    script = Script(4, 3).all_ready()
-    for dealer in script.context.indices:
+    """A founding or a resharing in which anything may happen, valid or not."""
+    script = chance.choice([Script(4, 3), Script(4, 3, former=(4, 3)), Script(3, 2, former=(4, 3))]).all_ready()
+    for dealer in script.context.dealer_indices:
         if chance.random() < 0.1:
             script.deal(dealer, lambda entry: replace(entry, readies_digest=bytes(32)))
         else:
@@ -445,7 +445,10 @@ def troubled(chance: random.Random) -> Script:
         script.close(2, dealers[-3:])
     complaints: list[tuple[bytes, int, int]] = []
     for _ in range(chance.randrange(16)):
-        author, action = chance.randint(1, 4), chance.choice(["complain", "complain", "reveal", "confirm", "junk"])
+        author, action = (
+            chance.choice(script.context.indices),
+            chance.choice(["complain", "complain", "reveal", "confirm", "junk"]),
+        )
         if action == "junk" or len(dealers) < 3:
             script.post(author, CloseEntry(script.ceremony, (bytes(32),) * 3))
         elif action == "complain":
@@ -497,7 +500,7 @@ def assert_extends(later: Attempt, earlier: Attempt) -> None:
 def test_whatever_arrives_later_revises_nothing(seed: int) -> None:
     chance = random.Random(seed)
     script = troubled(chance)
-    full = [len(script.logs[i]) for i in script.context.indices]
+    full = [len(log) for log in script.logs.values()]
     lengths = [0] * len(full)
     earlier = script.judge(lengths)
     while lengths != full:
