@@ -84,10 +84,27 @@ def status(response: operator_pb2.StatusResponse) -> RenderableType:
         ("state", f"{response.state}, up {duration(response.uptime_seconds)}, version {response.version}"),
         ("keys", f"{ceremony}; epoch {keys.epoch}; any {keys.threshold} of {keys.custodians} decrypt; {role}"),
         ("borrowers", f"{response.borrowers:,}"),
-        ("disk", f"{mebibytes(response.disk_used_bytes)} used, {mebibytes(response.disk_free_bytes)} free"),
+        ("disk", f"{mebibytes(response.disk_used_bytes)} used, {_free(response)}"),
         ("memory", mebibytes(response.memory_bytes)),
     ]
-    return Group(pairs(facts), _logs(response.logs), _peers(response.peers))
+    alerts = [_warning(alert) for alert in response.alerts]
+    return Group(*alerts, pairs(facts), _logs(response.logs), _peers(response.peers))
+
+
+def _free(response: operator_pb2.StatusResponse) -> str:
+    reserve = mebibytes(response.disk_reserve_bytes)
+    return f"{mebibytes(response.disk_free_bytes)} free, of which {reserve} are kept in reserve"
+
+
+def backup(response: operator_pb2.BackupSummary) -> RenderableType:
+    """What a backup holds."""
+    facts = [
+        ("backup", response.folder),
+        ("entries", f"{response.entries:,}"),
+        ("borrowers", f"{response.borrowers:,}"),
+        ("files", f"{response.files:,}, {mebibytes(response.bytes)}"),
+    ]
+    return pairs(facts)
 
 
 def summary(response: lender_pb2.ReportSummary) -> RenderableType:

@@ -139,6 +139,13 @@ class Session:
         """How the node is."""
         return self._call(self._operator.Status, operator_pb2.StatusRequest(), timeout)
 
+    def backup(self, folder: str) -> Iterator[operator_pb2.BackupResponse]:
+        """Has the node copy its home to a folder on its machine (absolute, not there yet): progress, then the summary.
+
+        Whoever stops iterating stops the backup, of which nothing is left then.
+        """
+        yield from self._stream(self._operator.Backup, operator_pb2.BackupRequest(folder=folder), None)
+
     # -- calls
 
     def _call(self, method: Callable[..., T], request: Any, timeout: float) -> T:

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,20 +15,13 @@ from ledger.address import parse_address
 from ledger.caller import ROLES, check_role
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.founding import SignedManifest, merge_signed, read_signed_manifest
-from node import config, credentials, files, founding, hardening
+from node import config, credentials, files, founding, hardening, upkeep
+from node.answer import Answer
 from node.authority import LEAF_DAYS
 from node.home import Home, open_home
 
 HOME_VARIABLE = "PLIMSOLL_HOME"
 USAGE_EXIT = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command has to say: for programs (--json) and for people."""
-
-    facts: dict[str, object]
-    lines: list[str] = field(default_factory=list)
 
 
 Command = Callable[[argparse.Namespace], Answer | None]
@@ -49,9 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        answer = options.command(options)
+        answer: Answer | None = options.command(options)
         if answer is not None:
             print(json.dumps(answer.facts) if options.json else "\n".join(answer.lines))
+            return answer.exit_code
     except PlimsollError as error:
         return _failed(error, as_json=options.json)
     except KeyboardInterrupt:
@@ -86,6 +79,7 @@ def build_parser() -> Parser:
         "--alone", action="store_true", help="sign without asking the others: no other copy of this node ever ran"
     )
     _add_credential(add("credential", _credential, "Issue a certificate for a program elsewhere."))
+    upkeep.add_to(add, _folder, _passphrase)
     return parser
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 import typer.core
 
-from client.cli import audit, delegate, demo, exposure, failure, report, status
+from client.cli import audit, backup, delegate, demo, exposure, failure, report, status
 from client.cli.options import ConnectedCommand, JsonCommand, RootGroup
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ def _root(
 
 delegate.add_to(app)
 for _name, _function in (
+    ("backup", backup.backup),
     ("status", status.status),
     ("report", report.report),
     ("exposure", exposure.exposure),

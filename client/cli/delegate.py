@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from types import MappingProxyType
+from typing import NoReturn
 
 import typer
 
@@ -22,6 +23,9 @@ COMMANDS = MappingProxyType(
         "adopt": "Put a manifest in force that everybody has signed.",
         "run": "Run this lender's node until SIGTERM or Ctrl-C.",
         "credential": "Issue a certificate for a program elsewhere.",
+        "fsck": "Check everything a home's stores hold. The node must not run.",
+        "restore": "Make a home out of a backup.",
+        "rebuild": "Make the book again out of this lender's own log.",
     }
 )
 
@@ -43,13 +47,18 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _hand_over(context: typer.Context) -> None:
+    hand_over(context, str(context.info_name), *context.args)
+
+
+def hand_over(context: typer.Context, *arguments: str) -> NoReturn:
+    """Becomes the node's command with these arguments and the shared options."""
     settings = settings_of(context)
     shared = [] if settings.home is None else ["--home", str(settings.home)]
     if settings.passphrase_file is not None:
         shared += ["--passphrase-file", str(settings.passphrase_file)]
     if settings.json:
         shared.append("--json")
-    command = node_command(*shared, str(context.info_name), *context.args)
+    command = node_command(*shared, *arguments)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(command[0], command)  # noqa: S606 -- no shell is meant

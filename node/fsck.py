@@ -1,0 +1,82 @@
+"""`plimsoll fsck`: everything a home's stores hold, checked against itself and each other, and repaired as far as it
+follows from what is believed.
+
+Believed are entries that lead to a signed head of their author. What follows from them (tiles, indexes, counters; of
+the book whatever was published) is made again. A replica whose own entries have rotted is begun anew: the other members
+have it. Of this lender's own log nothing is ever thrown away; where it has rotted the operator is told what to do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ledger import home as layout
+from ledger.chain import Chain
+from ledger.errors import Unverified
+from ledger.manifest import Manifest
+from node.book import Book
+from node.fsck_book import check_book
+from node.fsck_report import DAMAGED, FORGOTTEN, OK, REPAIRED, Finding, Report, Show
+from node.home import Home
+from node.keyring import Keyring
+from node.stores import log_names, opened
+
+_REPAIR = "plimsoll fsck --repair"
+_REBUILD = "`plimsoll rebuild --chain`, then `plimsoll run`: the other members have this log"
+
+
+def check_home(
+    home: Home, manifest: Manifest, keyring: Keyring, *, repair: bool, rng: Callable[[int], bytes], show: Show
+) -> Report:
+    """Checks a home whose node does not run. Raises Unready (STORE_IN_USE) where it does."""
+    report = Report()
+    try:
+        with opened(home, layout.CHAIN) as chain_store, opened(home, layout.BOOK) as book_store:
+            chain = Chain(chain_store, log_names(manifest), new_lock=threading.RLock)
+            for _, origin, _ in log_names(manifest):
+                report.findings.append(
+                    _check_log(chain, origin, origin == manifest.origin(keyring.member), repair, show)
+                )
+            book = Book(book_store, keyring.book_key, rng)
+            own = None if manifest.origin(keyring.member) in chain.damaged else chain.log(keyring.member)
+            report.findings.append(check_book(book, own, keyring, manifest, repair, show))
+    except Unverified as error:  # LevelDB's own files
+        report.findings.append(
+            Finding(
+                "store", DAMAGED, reason=error.reason, message=error.message, path=error.path, todo=_store_todo(error)
+            )
+        )
+    return report
+
+
+def _check_log(chain: Chain, origin: str, own: bool, repair: bool, show: Show) -> Finding:
+    member = chain.log_by_origin(origin).member
+
+    def look() -> int:
+        return chain.verify(origin, lambda done: show(member, done, 0))
+
+    try:
+        return Finding(member, OK, look())
+    except Unverified as error:
+        first = error
+    if repair:
+        try:
+            chain.repair(origin)
+            return Finding(member, REPAIRED, look(), first.reason, first.message, first.path)
+        except Unverified as error:
+            first = error
+        if not own:
+            chain.forget(origin)
+            todo = "it is fetched again from the other members as soon as the node runs"
+            return Finding(member, FORGOTTEN, 0, first.reason, first.message, first.path, todo)
+    size = 0 if origin in chain.damaged else chain.log_by_origin(origin).size
+    todo = _REBUILD if repair else _REPAIR
+    return Finding(member, DAMAGED, size, first.reason, first.message, first.path, todo)
+
+
+def _store_todo(error: Unverified) -> str:
+    if error.reason != "STORE_CORRUPT":
+        return _REBUILD
+    which = "--chain" if f"/{layout.CHAIN} " in error.message else "--book"
+    return f"`plimsoll rebuild {which}`, then `plimsoll run`"
