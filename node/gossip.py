@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 from plimsoll.v1 import peer_pb2
@@ -28,6 +29,10 @@ from node.clock import Clock
 from node.guard import SelfForkGuard
 from node.links import Link
 from node.quorum import ask_quorum
+
+if TYPE_CHECKING:
+    from node.freezing import Freezing
+    from node.witnessing import Witnessing
 
 log = structlog.get_logger()
 
@@ -86,6 +91,9 @@ class Gossip:
         self._group: asyncio.TaskGroup | None = None
         #: Origins that are being caught up with: from one peer at a time, as several would send the same entries.
         self._pulled: set[str] = set()
+        #: Set once they are there: they need the gossip themselves.
+        self.freezing: Freezing | None = None
+        self.witnessing: Witnessing | None = None
         #: By origin: why nothing more is taken of that log.
         self.problems: dict[str, str] = {}
         #: By origin: the largest size any peer told of.
@@ -188,6 +196,8 @@ class Gossip:
         Raises InvalidInput or Unverified for a bad block. One that starts beyond what is held stores nothing.
         """
         replica = self._chain.log_by_origin(block.origin)
+        if self.freezing is not None:
+            self.freezing.check_wanted(replica)
         if block.start > replica.size:
             return replica.size
         lock = self._locks.setdefault(block.origin, asyncio.Lock())
@@ -196,7 +206,9 @@ class Gossip:
             try:
                 size = await loop.run_in_executor(self._executor, Replica(replica).apply, block)
             except Fork as error:
-                self.problems[block.origin] = error.message
+                if self.freezing is not None:
+                    self.freezing.found(error)
+                self.problems.setdefault(block.origin, error.message)
                 log.error("fork", origin=block.origin, why=error.message)
                 raise
         # What cannot be shown to others yet counts for nothing: an author must not be able to split members by it.
@@ -269,22 +281,29 @@ class Gossip:
 
     async def _compare(self, peer: _Peer) -> None:
         """Exchanges heads with one peer; pulls what it has more of, marks for pushing what it has less of."""
-        theirs = _claims(await peer.link.heads(CALL_TIMEOUT))
+        shown = await peer.link.heads(CALL_TIMEOUT)
+        theirs = _claims(shown.heads)
         for held in self._chain.logs():
+            if self.freezing is not None and not self.freezing.wants(held):
+                continue
             size = await self._hear(held, theirs.get(held.origin))
             peer.sizes[held.origin] = size
             self.known_sizes[held.origin] = max(size, self.known_sizes.get(held.origin, 0))
             if size > held.size:
+                if held.origin == self._own:
+                    self._guard.bind(size)
                 await self._reconcile(peer, held.origin)
             elif size < held.size and held.member != peer.link.member:
                 peer.dirty[held.origin] = None
                 peer.wake.set()
             if held.size < size:
                 continue
-            if held.member == peer.link.member:
-                self._arrivals.confirm(held.member, self._clock.monotonic())
-            elif held.origin == self._own:
-                self._guard.hear(peer.link.member)
+            if self.witnessing is not None:
+                self.witnessing.compared(held.origin, peer.link.member)
+            if held.origin == self._own:
+                self._guard.hear(peer.link.member, held.size)
+        if self.witnessing is not None:
+            await self.witnessing.learn(shown.witnessed)
 
     async def _hear(self, held: Log, claim: _Claim | None) -> int:
         """The size of a log at a peer: of a head that its author signed. A head of another history is a fork; one that

@@ -23,6 +23,8 @@ class SelfForkGuard:
         """alone: the operator takes it upon himself that no other copy of this node has signed anything."""
         self._needed = others // 2 + 1
         self._heard: set[str] = set()
+        self._bound = 0
+        self._alone = alone
         self._opened = asyncio.Event()
         if alone:
             log.warning("signing without asking the other members: --alone")
@@ -33,10 +35,21 @@ class SelfForkGuard:
         """Whether this node may sign."""
         return self._opened.is_set()
 
-    def hear(self, member: str) -> None:
-        """This member holds no more of this node's log than this node does."""
+    def bind(self, size: int) -> None:
+        """Somebody has shown a head of this size under this log's key: nothing is signed before all of it is here,
+        whoever has spoken and whatever --alone says. Also when this node has signed already: it has a twin."""
+        if size > self._bound:
+            self._bound = size
+            self._opened.clear()
+            log.warning("this log has reached more entries elsewhere; signing nothing before they are here", size=size)
+
+    def hear(self, member: str, size: int = 0) -> None:
+        """This member holds no more of this node's log than the `size` entries that this node does."""
         self._heard.add(member)
-        if len(self._heard) >= self._needed and not self.is_open:
+        if self._bound > size:
+            return
+        self._bound = 0
+        if (self._alone or len(self._heard) >= self._needed) and not self.is_open:
             log.info("may sign", heard=sorted(self._heard))
             self._opened.set()
 

@@ -50,10 +50,13 @@ class Link:
         """Whether the last call got an answer."""
         return not self.error
 
-    async def heads(self, timeout: float) -> list[bytes]:
-        """The signed heads the peer holds."""
-        answer = await self._call(self._stub.Heads, peer_pb2.HeadsRequest(), timeout)
-        return list(answer.heads)
+    async def heads(self, timeout: float) -> peer_pb2.HeadsResponse:
+        """The signed heads the peer holds, and those it knows to be witnessed."""
+        return await self._call(self._stub.Heads, peer_pb2.HeadsRequest(), timeout)
+
+    async def witness(self, request: peer_pb2.WitnessRequest, timeout: float) -> peer_pb2.WitnessResponse:
+        """Offers a head of one's own log to be cosigned."""
+        return await self._call(self._stub.Witness, request, timeout)
 
     async def push(self, block: peer_pb2.Block, timeout: float) -> int:
         """Offers a block; how many entries of that log the peer then holds."""

@@ -35,3 +35,26 @@ async def test_an_append_that_nobody_vouches_for_is_refused(monkeypatch):
 
 async def test_alone_signs_at_once():
     await SelfForkGuard(4, alone=True).passed()
+
+
+async def test_one_larger_head_under_its_key_binds_a_node_whoever_else_has_spoken():
+    for waiting in (SelfForkGuard(4), SelfForkGuard(4, alone=True)):
+        waiting.bind(9)
+        for number in range(4):
+            waiting.hear(f"lender-{number}", 8)
+        assert not waiting.is_open
+        waiting.hear("lender-1", 9)
+        assert waiting.is_open
+
+
+async def test_a_node_whose_twin_has_signed_stops_signing_until_it_holds_all_of_it(monkeypatch):
+    monkeypatch.setattr(guard, "PATIENCE", 0.05)
+    waiting = SelfForkGuard(2)
+    waiting.hear("lender-2", 5)
+    waiting.hear("lender-3", 5)
+    await waiting.passed()
+    waiting.bind(7)
+    with pytest.raises(Unready):
+        await waiting.passed()
+    waiting.hear("lender-3", 7)
+    await waiting.passed()
