@@ -2,12 +2,15 @@
 
     config.toml            member, addresses, tuning (ledger.config)
     card                   the public card (ledger.card)
-    manifest.note          the manifest in force, with its signatures; absent until adopted
+    manifest.note          the founding manifest, with its signatures; absent until adopted
+    lineage                that one and its successors, with the approvals (ledger.lineage); absent before the first
     tls/ca.pem             the CA's certificate
     tls/<role>.pem         the certificate of each role: node, lender, operator, auditor
     secrets/keyring.sealed the keyring (node.keyring) under the passphrase
     secrets/<role>.sealed  each certificate's secret key, PKCS #8 DER, under the passphrase
     secrets/custody.sealed a custodian's shares of the keys, under the keyring; never in a backup
+    secrets/keyring.next.sealed, card.next, tls/ca.next.pem
+                           keys that are to replace the ones in force, once a manifest has them (node.staging)
     chain/, book/          the stores
 
 `secrets` has mode 0700, its files 0600.
@@ -20,11 +23,15 @@ from ledger.caller import Role
 CONFIG = "config.toml"
 CARD = "card"
 MANIFEST = "manifest.note"
+LINEAGE = "lineage"
 TLS = "tls"
 AUTHORITY = "tls/ca.pem"
 SECRETS = "secrets"
 KEYRING = "secrets/keyring.sealed"
 CUSTODY = "secrets/custody.sealed"
+STAGED_KEYRING = "secrets/keyring.next.sealed"
+STAGED_CARD = "card.next"
+STAGED_AUTHORITY = "tls/ca.next.pem"
 CHAIN = "chain"
 BOOK = "book"
 

@@ -14,12 +14,14 @@ from ledger.caller import ROLES, Caller, Role, check_name
 from ledger.certificate import certificate_pem, key_der, key_pem, named_caller
 from ledger.errors import InvalidInput, NotFound
 from ledger.home import key_kind
+from ledger.lineage import Lineage
 from ledger.manifest import Manifest
 from ledger.passphrase import seal_with_passphrase
 from node import files
 from node.authority import AUTHORITY_DAYS, LEAF_DAYS, issue_leaf
 from node.home import Home
-from node.keyring import Keyring, generate_key
+from node.keyring import Keyring, check_keyring, generate_key
+from node.staging import activate
 
 RENEW_BEFORE = timedelta(days=60)  # a node that is restarted every other month never lapses
 HOME_NAME = "home"
@@ -30,10 +32,15 @@ HOME_NAME = "home"
 class NodeIdentity:
     """What a node runs with. key, certificate: PEM, for TLS in the role `node`."""
 
-    manifest: Manifest
+    lineage: Lineage
     keyring: Keyring
     key: bytes = field(repr=False)
     certificate: bytes
+
+    @property
+    def manifest(self) -> Manifest:
+        """The one in force."""
+        return self.lineage.current
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +56,27 @@ class Credential:
 
 
 def open_node(home: Home, passphrase: str, *, rng: Callable[[int], bytes], now: datetime) -> NodeIdentity:
-    """Opens a home that has adopted a manifest, renewing certificates that will soon lapse.
+    """Opens a home that has adopted a manifest, as `open_own`.
 
     Raises Unready (NOT_FOUNDED), and as `Home.keyring`.
     """
-    manifest = home.manifest()
-    keyring = home.keyring(passphrase)
-    renew(home, manifest, keyring, passphrase, rng=rng, now=now)
+    lineage, keyring = open_own(home, passphrase, rng=rng, now=now)
     certificate = certificate_pem(home.certificate("node"))
-    return NodeIdentity(manifest, keyring, key_pem(home.key("node", passphrase)), certificate)
+    return NodeIdentity(lineage, keyring, key_pem(home.key("node", passphrase)), certificate)
+
+
+def open_own(home: Home, passphrase: str, *, rng: Callable[[int], bytes], now: datetime) -> tuple[Lineage, Keyring]:
+    """The manifests and this member's secrets, the staged ones put in place if the manifest in force has them.
+
+    Renews certificates that will soon lapse. Raises Refused where the manifest has other keys than this home, or no
+    such member any more, and as `open_node`.
+    """
+    lineage = home.lineage()
+    activate(home, lineage.current, passphrase)
+    keyring = home.keyring(passphrase)
+    check_keyring(keyring, lineage.current)
+    renew(home, lineage.current, keyring, passphrase, rng=rng, now=now)
+    return lineage, keyring
 
 
 def renew(

@@ -46,6 +46,13 @@ def write_over(path: Path, content: bytes, mode: int) -> None:
         staged.replace(path)
 
 
+def remove(path: Path) -> None:
+    """Takes a file away, durably, if it is there. Raises Unready."""
+    with explained(path):
+        path.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
 def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
     """A folder with exactly this mode; one that is there stays as it is. Raises Unready."""
     with explained(path):

@@ -1,4 +1,4 @@
-"""The steps by which lenders become a consortium (docs/founding.md): init, found, sign, adopt."""
+"""The steps by which lenders become a consortium (docs/founding.md): init, found, sign, adopt; and join, later."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ledger.address import Address
 from ledger.caller import check_name
 from ledger.card import parse_card, sign_card
 from ledger.config import default_listen, render_config
-from ledger.cosignature import Cosigner
-from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused
+from ledger.errors import InvalidInput, PlimsollError, Refused
 from ledger.founding import SignedManifest, open_manifest, read_signed_manifest
+from ledger.lineage import open_lineage
 from ledger.manifest import Manifest, parse_manifest, render_manifest
 from ledger.member import Member
-from ledger.note import Signer
 from ledger.passphrase import seal_with_passphrase
 from ledger.policy import default_policy, override_policy, render_policy
 from node.authority import issue_authority
-from node.credentials import renew
+from node.credentials import open_own, renew
 from node.home import Home, create_home, open_home
-from node.keyring import Keyring, generate_keyring
+from node.keyring import check_keyring, generate_keyring, member_of
+from node.staging import is_staged
 
 Random = Callable[[int], bytes]
 
@@ -45,7 +45,7 @@ def init(
     check_name(member, "member")
     keyring = generate_keyring(member, rng)
     authority = issue_authority(member, keyring.authority_key, now)
-    public = _member(keyring, address, authority.public_bytes(Encoding.DER))
+    public = member_of(keyring, address, authority.public_bytes(Encoding.DER))
     card = sign_card(public, keyring.log_seed, keyring.cosign_seed)
     parse_card(card)  # what others would refuse must not become a home
     sealed = seal_with_passphrase(passphrase, layout.KEYRING_KIND, keyring.encode(), rng)
@@ -83,7 +83,7 @@ def found(
         minor_per_major=minor_per_major,
     )
     manifest = parse_manifest(text)
-    _check_time_zone(manifest)
+    check_time_zone(manifest)
     return SignedManifest(manifest, ())
 
 
@@ -99,10 +99,14 @@ def check_own(home: Home, manifest: Manifest) -> None:
 
 
 def check_signable(home: Home, manifest: Manifest) -> None:
-    """That this home may sign this manifest. Raises Refused, InvalidInput."""
+    """That this home may sign this founding manifest. Raises Refused, InvalidInput."""
     check_own(home, manifest)
-    _check_time_zone(manifest)
-    if home.is_founded() and home.manifest().id != manifest.id:
+    check_time_zone(manifest)
+    _check_same(home, manifest)
+
+
+def _check_same(home: Home, founding: Manifest) -> None:
+    if home.is_founded() and home.manifest().consortium != founding.id:
         raise Refused("FOUNDED_ALREADY", "this home belongs to another consortium; a lender has one home for each")
 
 
@@ -114,30 +118,43 @@ def sign(home: Home, signed: SignedManifest, passphrase: str) -> SignedManifest:
 
 
 def adopt(home: Home, raw: bytes, passphrase: str, *, rng: Random, now: datetime) -> Manifest:
-    """Puts a manifest that everybody has signed in force, and issues the home's own certificates.
+    """Puts a manifest that everybody has signed in force, and issues the home's own certificates; the one in force.
 
-    The manifest is stored last: a home that has one has all it needs. Doing it again changes nothing. Raises Unready
-    (UNSIGNED) naming who has not signed, and as `sign`.
+    The manifest is stored last: a home that has one has all it needs. Doing it again changes nothing, also when other
+    manifests have followed. Raises Unready (UNSIGNED) naming who has not signed, and as `sign`.
     """
-    manifest = open_manifest(raw)
-    check_signable(home, manifest)
+    founding = open_manifest(raw)
+    _check_same(home, founding)
+    if home.is_founded():
+        return open_own(home, passphrase, rng=rng, now=now)[0].current
+    check_signable(home, founding)
     keyring = home.keyring(passphrase)
-    check_keyring(keyring, manifest)
-    renew(home, manifest, keyring, passphrase, rng=rng, now=now)
-    if not home.is_founded():
-        home.store_manifest(read_signed_manifest(raw))
-    return manifest
+    check_keyring(keyring, founding)
+    renew(home, founding, keyring, passphrase, rng=rng, now=now)
+    home.store_manifest(read_signed_manifest(raw))
+    return founding
 
 
-def check_keyring(keyring: Keyring, manifest: Manifest) -> None:
-    """That these secret keys are those of the member's public keys. Raises Refused."""
-    try:
-        stated = manifest.member(keyring.member)
-    except NotFound:
-        raise Refused("NOT_A_MEMBER", "the manifest has no such member", "member") from None
-    held = _member(keyring, stated.address, stated.tls_ca)
-    if held != stated or keyring.authority_key.public_key() != stated.authority.public_key():
-        raise Refused("WRONG_KEY", "the keyring's keys are not those in the manifest", "member")
+def join(home: Home, raw: bytes, passphrase: str, *, rng: Random, now: datetime) -> Manifest:
+    """Puts the last manifest of a lineage in force: of a consortium that takes this lender in, or that it is in.
+
+    What is already in force is followed, never replaced. Doing it again changes nothing. Raises Refused where the last
+    manifest has not this lender as its card says, or is not a later one, and as `open_lineage`.
+    """
+    lineage = open_lineage(raw)
+    _check_same(home, lineage.history.manifests[0])
+    check_time_zone(lineage.current)
+    if not is_staged(home, lineage.current):
+        check_own(home, lineage.current)
+    if home.is_founded():
+        home.store_lineage(lineage)
+        return open_own(home, passphrase, rng=rng, now=now)[0].current
+    keyring = home.keyring(passphrase)
+    check_keyring(keyring, lineage.current)
+    renew(home, lineage.current, keyring, passphrase, rng=rng, now=now)
+    home.store_lineage(lineage)
+    home.store_manifest(read_signed_manifest(lineage.founding))
+    return lineage.current
 
 
 def describe(signed: SignedManifest) -> dict[str, object]:
@@ -173,12 +190,6 @@ def summary(signed: SignedManifest) -> list[str]:
     return [f"{label:<11} {value}" for label, value in rows]
 
 
-def _member(keyring: Keyring, address: Address, tls_ca: bytes) -> Member:
-    log_key = Signer.from_seed("log", keyring.log_seed).key.public_key
-    cosign_key = Cosigner.from_seed("cosigner", keyring.cosign_seed).key.public_key
-    return Member(keyring.member, address, log_key, cosign_key, tls_ca)
-
-
 def _read_card(path: str, card: bytes) -> Member:
     try:
         return parse_card(card)
@@ -186,7 +197,7 @@ def _read_card(path: str, card: bytes) -> Member:
         raise error.under(path) from error
 
 
-def _check_time_zone(manifest: Manifest) -> None:
+def check_time_zone(manifest: Manifest) -> None:
     """The core knows the shape of a zone's name only; the machine knows the zones."""
     try:
         ZoneInfo(manifest.time_zone)

@@ -1,7 +1,8 @@
 """A lender's home directory: what lies where is told in `ledger.home`; this reads, opens and makes it.
 
-What it holds is never overwritten but for two things: the manifest in force, and certificates (not their keys) when
-they are renewed. A folder is a home once its config.toml is there, which is put there last.
+What it holds is never overwritten but for three things: the lineage as it grows, certificates (not their keys) when
+they are renewed, and card, CA and keyring when a manifest has new keys for this member (node.staging). A folder is a
+home once its config.toml is there, which is put there last.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from ledger.certificate import certificate_pem, key_der, load_certificate, load_
 from ledger.config import Config
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
 from ledger.founding import SignedManifest, open_manifest
+from ledger.history import History
+from ledger.lineage import MAX_LINEAGE_BYTES, Lineage, founded, open_lineage
 from ledger.manifest import Manifest
 from ledger.member import Member
 from ledger.passphrase import open_with_passphrase, seal_with_passphrase
@@ -51,24 +54,61 @@ class Home:
         """Whether a manifest has been adopted."""
         return files.exists(self.folder / home.MANIFEST)
 
-    def manifest(self) -> Manifest:
-        """The manifest in force, its signatures verified. Raises Unready (NOT_FOUNDED) before one is adopted."""
+    def lineage(self) -> Lineage:
+        """All manifests so far, verified. Raises Unready (NOT_FOUNDED) before one is adopted, and as `open_lineage`."""
         try:
-            raw = files.read(self.folder / home.MANIFEST)
+            note = files.read(self.folder / home.MANIFEST)
         except NotFound:
             raise Unready("NOT_FOUNDED", "no manifest has been adopted yet: docs/founding.md") from None
-        return open_manifest(raw)
+        try:
+            raw = files.read(self.folder / home.LINEAGE, MAX_LINEAGE_BYTES)
+        except NotFound:
+            return founded(note)
+        lineage = open_lineage(raw)
+        if lineage.history.consortium != open_manifest(note).id:
+            raise InvalidInput("OTHER_LINEAGE", "begins with another manifest than manifest.note", home.LINEAGE)
+        return lineage
+
+    def history(self) -> History:
+        """As `lineage`, without what shows it."""
+        return self.lineage().history
+
+    def manifest(self) -> Manifest:
+        """The manifest in force. Raises as `lineage`."""
+        return self.lineage().current
 
     def store_manifest(self, signed: SignedManifest) -> None:
-        """Puts a manifest in force."""
+        """Puts the founding manifest in force."""
         files.write_over(self.folder / home.MANIFEST, signed.encode(), files.PUBLIC)
+
+    def store_lineage(self, lineage: Lineage) -> None:
+        """Puts a later manifest in force, durably. Raises Refused where it does not go on from what is in force."""
+        if self.is_founded():
+            held = self.lineage()
+            lineage.check_extends(held)
+            if lineage.history == held.history:
+                return
+        files.write_over(self.folder / home.LINEAGE, lineage.encode(), files.PUBLIC)
 
     def keyring(self, passphrase: str) -> Keyring:
         """The keyring. Raises Refused for a wrong passphrase, InvalidInput for another home's keyring."""
-        keyring = parse_keyring(self._open(home.KEYRING, home.KEYRING_KIND, passphrase))
+        return self._keyring(home.KEYRING, passphrase)
+
+    def _keyring(self, name: str, passphrase: str) -> Keyring:
+        keyring = parse_keyring(self._open(name, home.KEYRING_KIND, passphrase))
         if keyring.member != self.config.member:
             raise InvalidInput("WRONG_KEYRING", "the keyring is another member's than config.toml says")
         return keyring
+
+    def staged_member(self) -> Member | None:
+        """What the card says that is to replace the one in force; None where nothing is staged."""
+        if not files.exists(self.folder / home.STAGED_KEYRING):
+            return None
+        return parse_card(files.read(self.folder / home.STAGED_CARD))
+
+    def staged_keyring(self, passphrase: str) -> Keyring:
+        """The keyring that is to replace the one in force. Raises NotFound where none is, and as `keyring`."""
+        return self._keyring(home.STAGED_KEYRING, passphrase)
 
     def authority(self) -> x509.Certificate:
         """This member's CA certificate. Raises InvalidInput."""

@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ledger.address import Address
 from ledger.certificate import key_der, load_key
-from ledger.errors import InvalidInput
+from ledger.cosignature import Cosigner
+from ledger.errors import InvalidInput, NotFound, Refused
+from ledger.manifest import Manifest
+from ledger.member import Member
+from ledger.note import Signer
 from ledger.strict import decode_base64, encode_base64
 from ledger.toml import quote, read_toml
 
@@ -68,6 +73,24 @@ def parse_keyring(raw: bytes) -> Keyring:
     table.finish()
     load_key(keyring.ca_key, "ca_key")
     return keyring
+
+
+def member_of(keyring: Keyring, address: Address, tls_ca: bytes) -> Member:
+    """The public facts of this keyring's member. tls_ca: DER."""
+    log_key = Signer.from_seed("log", keyring.log_seed).key.public_key
+    cosign_key = Cosigner.from_seed("cosigner", keyring.cosign_seed).key.public_key
+    return Member(keyring.member, address, log_key, cosign_key, tls_ca)
+
+
+def check_keyring(keyring: Keyring, manifest: Manifest) -> None:
+    """That these secret keys are those of the member's public keys. Raises Refused."""
+    try:
+        stated = manifest.member(keyring.member)
+    except NotFound:
+        raise Refused("NOT_A_MEMBER", "the manifest has no such member", "member") from None
+    held = member_of(keyring, stated.address, stated.tls_ca)
+    if held != stated or keyring.authority_key.public_key() != stated.authority.public_key():
+        raise Refused("WRONG_KEY", "the keyring's keys are not those in the manifest", "member")
 
 
 def generate_key() -> ec.EllipticCurvePrivateKey:
