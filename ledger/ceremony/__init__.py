@@ -1,9 +1,10 @@
-"""The key ceremony (design, section 5; protocol, section 5): Pedersen's distributed key generation over the logs.
+"""The key ceremony (design, section 5; protocol, section 5): Pedersen's distributed key generation over the logs, and
+resharing: verifiable redistribution of the same secrets (Desmedt and Jajodia, 1997; Wong, Wang and Wing, 2002).
 
-`replay` is everybody's view of it, from the logs alone; `Participant` is one custodian's part in it. Custodians deal to
-each other over their own logs: Ready, Dealing, Close, Complaint, Reveal, Confirmation. What follows holds as long as
-fewer than t custodians are dishonest and none is shown two forms of one log (which the logs' own heads and cosignatures
-bring to light). What each party might try, and what comes of it:
+`replay` is everybody's view of one ceremony, `replay_epochs` of all, from the logs alone; `Participant` is one member's
+part in one, `Keeper` in all. Custodians deal over their own logs: Ready, Dealing, Close, Complaint, Reveal,
+Confirmation. What follows holds as long as fewer than t custodians are dishonest and none is shown two forms of one log
+(which the logs' own heads and cosignatures bring to light). What each party might try, and what comes of it:
 
 - anybody who is not a custodian: its entries are not looked at;
 - a custodian that stays away: nothing starts before all n were ready, as its share could be sealed to no key. Away
@@ -21,6 +22,26 @@ bring to light). What each party might try, and what comes of it:
   decide, and two sets of q share t custodians: two outcomes of one attempt cannot both be final;
 - spoiling an attempt: when no outcome can reach q any more the next attempt starts with fresh keys. That needs
   n - q + 1 custodians, or one that times its entries between honest votes; attempts are spaced wider and wider.
+
+In a resharing the custodians of an earlier epoch (n, t) deal their shares to those of the next (n', t'). Fewer than t
+dealers and fewer than t' receivers are dishonest, who is both counts as both. The same as above, and:
+
+- dealing something else than one's share: void, as the constant terms must be the public share that the earlier epoch
+  ended with; possession is proved all the same. Any t good dealings lie on one polynomial of the same secrets;
+- not dealing, or having nothing to deal: any t of n suffice. n - t + 1 that refuse stop it, as they stop any query;
+- receivers with shares of different polynomials: they confirm one list of dealings, q' of n', and only what they hold
+  every share of, checked against the commitments; a receiver left with none may have it opened, or keeps its old share;
+- learning the secrets from shares of two epochs: t - 1 points of the old polynomial and t' - 1 of each honest dealer's
+  fit any secret. Reveals do not add to that: an honest dealer's go to receivers that complained falsely. Each attempt,
+  and each resharing from one epoch, has fresh polynomials;
+- complaining of honest dealers to have a share opened: of t dealings, and one is dropped; a dealer opens fewer than t';
+- entries of a member that has not that part (a leaver's Ready, a newcomer's Dealing): not looked at;
+- having old shares erased while the new ones are worthless: false confirmations can make keys final that fewer than t'
+  honest receivers hold. So honest custodians keep what they have until all receivers have confirmed, or for a day;
+- holding a confirmation back, to bring a resharing to its end after it was left behind by another from the same epoch:
+  both give shares of the same secrets, the later one is in force, and what it is dealt from was kept for it;
+- keeping old shares that should be erased: t custodians that do, or are broken into before they erase, have the secrets.
+  Nobody can check erasure.
 """
 
 from __future__ import annotations
