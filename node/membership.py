@@ -58,12 +58,9 @@ def add_to(add: Add, folder: Folder, passphrase: Passphrase) -> None:
         where = options.output or home.folder / "card.next"
         return Answer(facts, [f"{where}: the card to be proposed; until it is in force nothing changes"])
 
-    add(
-        "join", join, "Put the last manifest of a lineage in force: when taken in, or after having been away."
-    ).add_argument("lineage", type=Path, metavar="FILE", help="from any member: plimsoll lineage -o FILE")
-    parser = add(
-        "rekey", rekey, "Make new keys, or another address, for this member, and their card; nothing is in force yet."
-    )
+    joining = add("join", join, "Put the last manifest of a lineage in force: when taken in, or after being away.")
+    joining.add_argument("lineage", type=Path, metavar="FILE", help="from any member: plimsoll lineage -o FILE")
+    parser = add("rekey", rekey, "Make new keys, or name a new address, and make the card to be proposed.")
     parser.add_argument("--log", action="store_true", help="a new key for the log, which ends; a new one begins")
     parser.add_argument("--cosign", action="store_true", help="a new cosigning key")
     parser.add_argument("--tls", action="store_true", help="a new certificate authority")
