@@ -45,10 +45,10 @@ class Book:
         """How many there are."""
         return count_borrowers(self._store)
 
-    @property
-    def through(self) -> int:
-        """Of this member's own log, the entries before this index are in the book as far as they are positions."""
-        return int.from_bytes(self._store.get(_THROUGH) or b"", "big")
+    def through(self, origin: str) -> int:
+        """Of this member's own log of that name, the entries before this index are in the book, as far as they are
+        positions."""
+        return int.from_bytes(self._store.get(_THROUGH + origin.encode()) or b"", "big")
 
     def get(self, borrower: str) -> sealed_pb2.BookRecord | None:
         """The record of a canonical identity, or None."""
@@ -62,8 +62,11 @@ class Book:
             for place, sealed in zip(places, self._store.get_many(places), strict=True)
         ]
 
-    def put_many(self, records: Iterable[sealed_pb2.BookRecord], through: int | None = None) -> None:
-        """Writes records, each whole, all or none, and with them `through`. Durable when it returns."""
+    def put_many(self, records: Iterable[sealed_pb2.BookRecord], through: tuple[str, int] | None = None) -> None:
+        """Writes records, each whole, all or none. Durable when it returns.
+
+        through: the name of this member's own log, and what `through` is to say of it from then on.
+        """
         sealed = self._sealed(records)
         self._write(lambda: sealed, through)
 
@@ -106,7 +109,7 @@ class Book:
             sealed[place] = seal(self._seal_key, PURPOSE, (place,), record.SerializeToString(), self._rng)
         return sealed
 
-    def _write(self, staged: Callable[[], dict[bytes, bytes]], through: int | None) -> None:
+    def _write(self, staged: Callable[[], dict[bytes, bytes]], through: tuple[str, int] | None) -> None:
         """What is staged, and the count, which is compared: a write that failed before may have been kept after all."""
         for attempt in count(1):
             with self._lock:
@@ -118,7 +121,7 @@ class Book:
                     (_COUNT, (int.from_bytes(held or b"", "big") + new).to_bytes(8, "big")),
                 ]
                 if through is not None:
-                    puts.append((_THROUGH, through.to_bytes(8, "big")))
+                    puts.append((_THROUGH + through[0].encode(), through[1].to_bytes(8, "big")))
                 try:
                     self._store.write(puts, sync=True, expect=(_COUNT, held))
                 except StoreConflict:

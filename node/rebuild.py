@@ -42,14 +42,14 @@ def catch_up(
     Yields how many entries have been looked at, once what they say is durable; whoever stops in between, or is killed,
     goes on there. Records that are newer than the log stay as they are. `unreadable` gets what is passed over.
     """
-    at = book.through if start is None else start
+    at = book.through(own.origin) if start is None else start
     size = own.size
     while at < size:
         stop = min(at + BATCH, size)
         newest = _newest(own, at, stop, keyring, consortium, unreadable)
         held = dict(zip(newest, book.get_many(list(newest)), strict=True))
         behind = [record for borrower, record in newest.items() if _is_behind(held[borrower], record)]
-        book.put_many(behind, through=max(stop, book.through))
+        book.put_many(behind, (own.origin, max(stop, book.through(own.origin))))
         yield stop
         at = stop
 

@@ -39,7 +39,7 @@ class Shelf:
         """
         records = {record.borrower: record for record in self._book.get_many(borrowers) if record is not None}
         if heal:
-            self._book.put_many([record for record in records.values() if self._catch_up(record)])
+            self.put([record for record in records.values() if self._catch_up(record)])
         return records
 
     def strangers(self, borrowers: Sequence[str]) -> list[str]:
@@ -59,9 +59,9 @@ class Shelf:
         )
 
     def put(self, records: Sequence[sealed_pb2.BookRecord], through: int | None = None) -> None:
-        """Stores records, durable when it returns. through: see Book."""
+        """Stores records, durable when it returns. through: of the log, what they bring the book up to."""
         if records:
-            self._book.put_many(records, through)
+            self._book.put_many(records, None if through is None else (self._own().origin, through))
 
     def count(self) -> int:
         """How many borrowers have a record."""
@@ -69,8 +69,8 @@ class Shelf:
 
     def is_behind(self) -> bool:
         """Whether this member's log has positions that the book may not know of."""
-        last = self._own().last_position
-        return last is not None and last.index >= self._book.through
+        log = self._own()
+        return log.last_position is not None and log.last_position.index >= self._book.through(log.origin)
 
     def catch_up(self) -> Iterator[int]:
         """Brings the book up to this member's log, out of the sealed copies; yields how many entries are done.
