@@ -37,6 +37,11 @@ class Answer:
     inquiries: tuple[InquiryCount, ...]
 
     @property
+    def frozen(self) -> tuple[str, ...]:
+        """Members whose logs are frozen, in the manifest's order: they count as far as they were witnessed."""
+        return tuple(self.manifest.members[place].name for place in self.asked.inquiry.frozen)
+
+    @property
     def contributors(self) -> int:
         """How many lenders were added up."""
         return len(self.findings.selection.contributions)

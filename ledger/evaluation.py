@@ -19,8 +19,8 @@ from ledger.group import BASE, Point
 from ledger.hashing import digest
 from ledger.keys import PublicKeys, SecretShares
 from ledger.logview import LogView
-from ledger.manifest import Manifest
-from ledger.quota import DailyQuota
+from ledger.policy import Policy
+from ledger.quota import Counted, DailyQuota
 from ledger.replica_gap import LacksEntries
 
 _ANSWERED = 4096
@@ -64,24 +64,37 @@ class Evaluator:
     rng(n): n random bytes. Keeps which entries it has answered and how much each member has asked for, within bounds.
     """
 
-    def __init__(self, manifest: Manifest, keys: PublicKeys, shares: SecretShares, rng: Callable[[int], bytes]) -> None:
-        self._manifest = manifest
+    def __init__(self, consortium: bytes, keys: PublicKeys, shares: SecretShares, rng: Callable[[int], bytes]) -> None:
+        self._consortium = consortium
         self._public = keys.custodian(shares.index).oprf
         self._shares = shares
         self._rng = rng
         self._quotas: dict[str, DailyQuota] = {}
         self._answered: Cache[tuple[str, int, bytes], bool] = Cache(_ANSWERED)
 
+    def forget(self) -> None:
+        """Quotas are counted anew, as policy or logs have changed."""
+        self._quotas.clear()
+
     def evaluate(
-        self, caller: str, log: LogView, request: peer_pb2.EvaluateRequest, now: int
+        self,
+        caller: str,
+        log: LogView,
+        request: peer_pb2.EvaluateRequest,
+        now: int,
+        policy: Policy,
+        counted: Counted | None = None,
+        offset: int = 0,
     ) -> peer_pb2.EvaluateResponse:
         """The batch evaluated and proved. About 0.13 ms an element, most of it without the interpreter's lock.
 
-        caller: the member of the caller's certificate, log: its log, to which request.tail has been applied and in
-        which everything is durable. now: Unix seconds. Raises LacksEntries where the log ends before the index,
-        InvalidInput, Refused, Unverified or Exhausted with the code of the check that failed.
+        caller: the member of the caller's certificate, log: the one it writes, to which request.tail has been applied
+        and in which everything is durable. now: Unix seconds. policy: that in force. counted, offset: the caller's
+        whole record and where in it that log begins, if it has written others (`ledger.joined`). Raises LacksEntries
+        where the log ends before the index, InvalidInput, Refused, Unverified or Exhausted with the code of the check
+        that failed.
         """
-        elements = self._accept(caller, log, request, now)
+        elements = self._accept(caller, log, request, now, _Quota(policy, counted or log, offset))
         key = self._shares.oprf
         evaluated = oprf.evaluate(key, elements)
         nonce = dleq.hedged_nonce(key, self._rng(32), elements)
@@ -90,10 +103,10 @@ class Evaluator:
             custodian=self._shares.index, epoch=self._shares.epoch, elements=evaluated, proof=proof
         )
 
-    def _accept(self, caller: str, log: LogView, request: peer_pb2.EvaluateRequest, now: int) -> tuple[Point, ...]:
+    def _accept(
+        self, caller: str, log: LogView, request: peer_pb2.EvaluateRequest, now: int, quota: _Quota
+    ) -> tuple[Point, ...]:
         """Checks E1 to E4; the elements."""
-        if caller not in self._manifest:
-            raise Refused("NOT_A_MEMBER", "the caller is no member")
         if request.index >= log.size:
             raise LacksEntries.of(caller, request.index + 1)
         entry = log.entry(request.index)
@@ -101,26 +114,35 @@ class Evaluator:
         if evaluation.epoch != self._shares.epoch:
             raise Refused("OTHER_EPOCH", f"the key epoch in force is {self._shares.epoch}", "index")
         elements = oprf.decode_batch(request.elements, "elements")
-        logged = batch_digest(self._manifest.consortium, evaluation.epoch, elements)
+        logged = batch_digest(self._consortium, evaluation.epoch, elements)
         if evaluation.count != len(elements) or logged != evaluation.batch_digest:
             raise Unverified("BAD_BATCH_DIGEST", "these are not the elements that were logged", "elements")
-        key = (caller, request.index, merkle.leaf_hash(entry))
+        key = (caller, quota.offset + request.index, merkle.leaf_hash(entry))
         if self._answered.get(key) is None:
-            self._check_first(caller, log, request.index, evaluation, now)
+            self._check_first(caller, quota, request.index, evaluation, now)
             self._answered.put(key, True)
         return elements
 
-    def _check_first(self, caller: str, log: LogView, index: int, evaluation: Evaluation, now: int) -> None:
+    def _check_first(self, caller: str, within: _Quota, index: int, evaluation: Evaluation, now: int) -> None:
         """E3 and E4: what is not asked again of a batch that was answered before."""
-        policy = self._manifest.policy
+        policy = within.policy
         if abs(now - evaluation.time) > policy.inquiry_seconds:
             raise Refused("STALE", "the entry's time is too far from this custodian's clock", "index")
         quota = self._quotas.get(caller)
         if quota is None:
-            quota = DailyQuota(log, "evaluation", policy.evaluations_per_day, _weigh)
+            quota = DailyQuota(within.counted, "evaluation", policy.evaluations_per_day, _weigh)
             self._quotas[caller] = quota
-        if quota.is_exceeded(index, now):
+        if quota.is_exceeded(within.offset + index, now):
             raise Exhausted("QUOTA", f"more than {policy.evaluations_per_day} evaluations within a day")
+
+
+@dataclass(frozen=True, slots=True)
+class _Quota:
+    """What a caller's evaluations are counted by and in."""
+
+    policy: Policy
+    counted: Counted
+    offset: int
 
 
 def _weigh(entry: bytes) -> tuple[int, int]:

@@ -6,33 +6,47 @@ the logs at the inquiry's sizes (protocol, 8 to 10). Nothing here depends on a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ledger import elgamal, group, merkle
 from ledger.cache import Cache
+from ledger.checkpoint import Head
 from ledger.decryption import Session
 from ledger.digits import MAX_CONTRIBUTORS
 from ledger.errors import Exhausted, PlimsollError, Refused, Unavailable, Unverified
 from ledger.fields import FIELDS, PACKED, Field
 from ledger.group import Point
-from ledger.inquiry import Inquiry
+from ledger.history import History
+from ledger.inquiry import Inquiry, heads_digest
+from ledger.joined import check_ended, log_name, name_in, record_of
 from ledger.keys import PublicKeys
 from ledger.labels import Numbered, QueryKeys
-from ledger.logview import log_of
+from ledger.logview import TreeView, log_of
 from ledger.manifest import Manifest
-from ledger.release import QUOTA, Standing
-from ledger.selection import Readable, RecordVerifier, Selection, Tree, select
+from ledger.release import FROZEN, HEADS_WENT_BACK, OTHER_MANIFEST, QUOTA, Look, Standing, Step
+from ledger.selection import RecordVerifier, Selection, Tree, select
 from ledger.span import Row
 
 RECORDS_REMEMBERED = 65_536
 STANDINGS_REMEMBERED = 16_384
 MAX_INQUIRIES = 1 << 16  # of one member about one borrower: bounds what a log full of them costs its readers
 
+Ground = tuple[bytes, tuple[tuple[str, int, bytes], ...]]
+"""Manifest id; name, size and root of each frozen log."""
+Remembered = tuple[Ground, str, int, bytes]
+"""Ground; querier, place in its record and leaf hash of an inquiry."""
+
+_BEHIND = {
+    HEADS_WENT_BACK: "an earlier inquiry about this borrower was about more of some log",
+    FROZEN: "an earlier inquiry about this borrower names a log as frozen that this one does not",
+    OTHER_MANIFEST: "an earlier inquiry about this borrower names a manifest not known, or later than this one's",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An Inquiry entry in its asker's log: its place there and its leaf hash."""
+    """An Inquiry entry in the log its asker writes: its index there and its leaf hash."""
 
     querier: str
     index: int
@@ -78,19 +92,26 @@ class Examiner:
     Several threads may use one.
     """
 
-    def __init__(self, manifest: Manifest, keys: PublicKeys) -> None:
-        self.manifest = manifest
-        self.verifier = RecordVerifier(manifest.consortium, keys, Cache(RECORDS_REMEMBERED))
-        self.standings: Cache[tuple[str, int, bytes], Standing] = Cache(STANDINGS_REMEMBERED)
+    def __init__(self, history: History, keys: PublicKeys) -> None:
+        """keys: of any epoch, as the public keys stay."""
+        self.history = history
+        self.verifier = RecordVerifier(history.consortium, keys, Cache(RECORDS_REMEMBERED))
+        self.standings: Cache[Remembered, Standing] = Cache(STANDINGS_REMEMBERED)
+
+    def follow(self, history: History) -> None:
+        """A successor of the manifest is in force. What was worked out under earlier ones stays known."""
+        self.history = history
 
     def examine(
-        self, asked: Asked, keys: QueryKeys, logs: Mapping[str, Readable], at_once: int | None = None
+        self, asked: Asked, keys: QueryKeys, logs: Mapping[str, TreeView], at_once: int | None = None
     ) -> Findings:
         """What the logs, each at least of the inquiry's size, say about it.
 
-        at_once: how many earlier inquiries to replay in one call, all if None. What was replayed is remembered, so the
-        next call goes on from there. Raises Refused: BAD_LABEL, GAP, HEADS_WENT_BACK; Exhausted: QUOTA,
-        TOO_MANY_INQUIRIES, TOO_MANY_CONTRIBUTORS; Unverified: IDENTITY_SUM (protocol, 9); Unavailable: REPLAYING.
+        logs: by name (`ledger.joined`), those that have ended included. at_once: how many earlier inquiries to replay
+        in one call, all if None. What was replayed is remembered, so the next call goes on from there. Raises Refused:
+        BAD_LABEL, GAP, HEADS_WENT_BACK, FROZEN, OTHER_MANIFEST; Exhausted: QUOTA, TOO_MANY_INQUIRIES,
+        TOO_MANY_CONTRIBUTORS; Unverified: IDENTITY_SUM, OTHER_ROOT (protocol, 9); Unavailable: REPLAYING;
+        LacksEntries for a log that has ended.
         """
         return _Examination(self, asked, keys, logs, at_once).findings()
 
@@ -103,22 +124,29 @@ class _Examination:
         examiner: Examiner,
         asked: Asked,
         keys: QueryKeys,
-        logs: Mapping[str, Readable],
+        logs: Mapping[str, TreeView],
         at_once: int | None,
     ) -> None:
         self._examiner = examiner
         self._at_once = at_once
-        self._manifest = examiner.manifest
+        self._manifest = manifest_of(examiner.history, asked.inquiry)
         self._asked = asked
         self._keys = keys
         self._logs = logs
-        self._numbered = Numbered(log_of(logs, asked.querier), keys.inquiries(asked.querier))
+        self._step = Step.of(self._manifest, asked.inquiry)
+        self._record = record_of(self._manifest, asked.querier, logs)
+        self._place = self._record.offset + asked.index
+        self._numbered = Numbered(self._record.log, keys.inquiries(asked.querier))
+        self._checked: set[str] = set()
+        self._ground = self._on_what()
 
     def findings(self) -> Findings:
         number = self._number()
         before = self._standing_before(number)
-        selection = self._select(self._asked)
-        standing = self._advanced(before, self._asked, selection)
+        self._check_not_behind(before)
+        selection = self._select(self._manifest, self._asked.inquiry)
+        look = Look(self._row(selection))
+        standing = self._advanced(before, self._place, self._asked.leaf, self._step, lambda: look)
         if standing.withheld == QUOTA:
             per_day = self._manifest.policy.queries_per_borrower
             raise Exhausted("QUOTA", f"more than {per_day} inquiries about this borrower within a day")
@@ -126,10 +154,22 @@ class _Examination:
             raise Exhausted("TOO_MANY_CONTRIBUTORS", f"at most {MAX_CONTRIBUTORS} lenders can be added up")
         return Findings(number, selection, standing.withheld, *_sums(selection))
 
+    def _on_what(self) -> Ground:
+        """All that what is remembered depends on, beside the querier's own entries. A log that is neither frozen nor
+        ended only ever grows; of one that is, a replica may have held another branch before."""
+        roots = []
+        for place in self._asked.inquiry.frozen:
+            name = name_in(self._manifest, self._manifest.members[place].name)
+            size = self._asked.inquiry.sizes[place]
+            roots.append((name, size, log_of(self._logs, name).root_at(size) if size else merkle.EMPTY_ROOT))
+        for log in self._manifest.former_logs(self._asked.querier):
+            self._check_ended(log.name)
+        return self._manifest.id, tuple(roots)
+
     def _number(self) -> int:
         """Which of the querier's inquiries about this borrower it is."""
-        number = self._numbered.newest(self._asked.index + 1)
-        if number is None or self._numbered.index(number) != self._asked.index:
+        number = self._numbered.newest(self._place + 1)
+        if number is None or self._numbered.index(number) != self._place:
             raise Refused("BAD_LABEL", "the inquiry does not stand under its member's next label for this borrower")
         if number >= MAX_INQUIRIES:
             raise Exhausted("TOO_MANY_INQUIRIES", "the member has asked about this borrower too often for ever")
@@ -139,68 +179,108 @@ class _Examination:
         """The standing after the inquiry before this one, replayed from the last that is remembered."""
         standing = Standing()
         pending: list[tuple[int, bytes]] = []
-        above = self._asked.index
+        above = self._place
         for earlier in range(number - 1, -1, -1):
-            index = self._numbered.index_below(earlier, above)
-            if index is None:
+            place = self._numbered.index_below(earlier, above)
+            if place is None:
                 raise Refused("GAP", f"inquiry {earlier} about this borrower does not stand before its successor")
-            entry = log_of(self._logs, self._asked.querier).entry(index)
-            remembered = self._examiner.standings.get((self._asked.querier, index, merkle.leaf_hash(entry)))
+            entry = self._record.log.entry(place)
+            remembered = self._examiner.standings.get(self._key(place, merkle.leaf_hash(entry)))
             if remembered is not None:
                 standing = remembered
                 break
-            pending.append((index, entry))
-            above = index
-        for place, (index, entry) in enumerate(reversed(pending)):
-            if place == self._at_once:
+            pending.append((place, entry))
+            above = place
+        for done, (place, entry) in enumerate(reversed(pending)):
+            if done == self._at_once:
                 raise Unavailable("REPLAYING", "earlier inquiries about this borrower are being replayed: ask again")
-            standing = self._after(standing, index, entry)
-        self._check_covered(standing.sizes)
+            standing = self._after(standing, place, entry)
         return standing
 
-    def _after(self, standing: Standing, index: int, entry: bytes) -> Standing:
+    def _check_not_behind(self, standing: Standing) -> None:
+        """Nobody answers an inquiry that an earlier one was ahead of."""
+        code = standing.gone_back(self._step)
+        if code:
+            raise Refused(code, _BEHIND[code], "entry")
+
+    def _after(self, standing: Standing, place: int, entry: bytes) -> Standing:
         """One of the querier's earlier entries later."""
+        leaf = merkle.leaf_hash(entry)
         try:
-            earlier = Asked.read(self._asked.querier, index, entry)
+            earlier = Inquiry.parse(entry)
         except PlimsollError:
-            return self._voided(standing, index, entry)
-        if earlier.inquiry.manifest != self._manifest.id or len(earlier.inquiry.sizes) != len(self._manifest.members):
-            return self._voided(standing, index, entry)
-        return self._advanced(standing, earlier, None)
+            return self._remember(place, leaf, standing.voided())
+        manifest = self._examiner.history.get(earlier.manifest)
+        if manifest is None or manifest.sequence > self._manifest.sequence:
+            raise Refused(OTHER_MANIFEST, _BEHIND[OTHER_MANIFEST], "entry")
+        if len(earlier.sizes) != len(manifest.members):
+            return self._remember(place, leaf, standing.voided())
+        step = Step.of(manifest, earlier)
+        return self._advanced(standing, place, leaf, step, lambda: self._look(manifest, step, earlier))
 
-    def _voided(self, standing: Standing, index: int, entry: bytes) -> Standing:
-        after = standing.voided()
-        self._examiner.standings.put((self._asked.querier, index, merkle.leaf_hash(entry)), after)
-        return after
+    def _advanced(self, standing: Standing, place: int, leaf: bytes, step: Step, look: Callable[[], Look]) -> Standing:
+        most = max(manifest.policy.queries_per_borrower for manifest in self._examiner.history.manifests)
+        return self._remember(place, leaf, standing.advanced(step, look, most))
 
-    def _advanced(self, standing: Standing, asked: Asked, selection: Selection | None) -> Standing:
-        """After `asked`, whose selection is worked out where it is not given and matters."""
+    def _remember(self, place: int, leaf: bytes, standing: Standing) -> Standing:
+        self._examiner.standings.put(self._key(place, leaf), standing)
+        return standing
 
-        def row() -> Row:
-            self._check_covered(asked.inquiry.sizes)
-            return self._row(self._select(asked) if selection is None else selection)
+    def _key(self, place: int, leaf: bytes) -> Remembered:
+        return self._ground, self._asked.querier, place, leaf
 
-        after = standing.advanced(asked.inquiry.time, asked.inquiry.sizes, row, self._manifest.policy)
-        self._examiner.standings.put((asked.querier, asked.index, asked.leaf), after)
-        return after
+    def _look(self, manifest: Manifest, step: Step, earlier: Inquiry) -> Look:
+        """The row of an earlier inquiry, if what it was about counts now."""
+        if not self._step.holds(step):
+            if any(self._step.is_live(o) and size > self._step.sizes[o] for o, size in step.sizes.items()):
+                raise Refused(HEADS_WENT_BACK, _BEHIND[HEADS_WENT_BACK], "entry")
+            return Look(None)
+        row = self._row(self._select(manifest, earlier))
+        if all(map(self._step.is_live, step.sizes)):
+            return Look(row)
+        return Look(row, astray=self._digest(step) != earlier.heads_digest)
 
-    def _check_covered(self, sizes: tuple[int, ...]) -> None:
-        """An earlier row must be computable, and the same for ever, so this inquiry's trees must hold its trees."""
-        if any(earlier > now for earlier, now in zip(sizes, self._asked.inquiry.sizes, strict=False)):
-            raise Refused("HEADS_WENT_BACK", "an earlier inquiry about this borrower was about more of some log")
+    def _digest(self, step: Step) -> bytes:
+        """That of the trees held here, at the sizes of an earlier inquiry."""
+        heads = []
+        for origin, size in step.sizes.items():
+            root = log_of(self._logs, log_name(origin)).root_at(size) if size else merkle.EMPTY_ROOT
+            heads.append(Head(origin, size, root))
+        return heads_digest(heads)
 
-    def _select(self, asked: Asked) -> Selection:
-        inquiry = asked.inquiry
-        members = zip(self._manifest.members, inquiry.sizes, strict=True)
-        trees = [Tree(member.name, log_of(self._logs, member.name), size) for member, size in members]
+    def _select(self, manifest: Manifest, inquiry: Inquiry) -> Selection:
+        trees = []
+        for place, (member, size) in enumerate(zip(manifest.members, inquiry.sizes, strict=True)):
+            for name in (name_in(manifest, member.name), *(log.name for log in manifest.former_logs(member.name))):
+                self._check_ended(name)
+            record = record_of(manifest, member.name, self._logs)
+            trees.append(Tree(member.name, record.log, record.offset + size, place in inquiry.conflicting))
         return select(self._keys, trees, inquiry.time, inquiry.epoch, self._examiner.verifier)
+
+    def _check_ended(self, name: str) -> None:
+        """Once for each log that is needed."""
+        if name not in self._checked:
+            for log in self._manifest.ended:
+                if log.name == name:
+                    check_ended(log, self._logs)
+            self._checked.add(name)
 
     def _row(self, selection: Selection) -> Row:
         """The contributors without the querier; nobody where there are too many, as nobody answers that."""
         if len(selection.contributions) > MAX_CONTRIBUTORS:
             return 0
         contributors = {contribution.member for contribution in selection.contributions} - {self._asked.querier}
-        return sum(1 << place for place, member in enumerate(self._manifest.members) if member.name in contributors)
+        return sum(1 << self._examiner.history.seat(member) for member in contributors)
+
+
+def manifest_of(history: History, inquiry: Inquiry) -> Manifest:
+    """The manifest that an inquiry names. Raises Refused (OTHER_MANIFEST, BAD_HEADS) for one that nobody answers."""
+    manifest = history.get(inquiry.manifest)
+    if manifest is None:
+        raise Refused(OTHER_MANIFEST, "the inquiry names a manifest that is not known", "entry")
+    if len(inquiry.sizes) != len(manifest.members):
+        raise Refused("BAD_HEADS", "the inquiry has not one size for each member", "entry")
+    return manifest
 
 
 def _sums(selection: Selection) -> tuple[Point | None, tuple[Point, ...]]:

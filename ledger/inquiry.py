@@ -28,7 +28,8 @@ class Inquiry:
     """A sound Inquiry entry. Whether it is acceptable is the custodians' to check.
 
     time: Unix seconds. label: 16 bytes. purpose: number of the Purpose enumeration. consent_digest, manifest,
-    heads_digest: 32 bytes each. as_of: days, 0 for now. sizes: of the members' logs in the manifest's order.
+    heads_digest: 32 bytes each. as_of: days, 0 for now. sizes: of the members' logs in the manifest's order. frozen:
+    places, in that order, of the logs that are; conflicting: those of them of which conflicting heads were witnessed.
     """
 
     time: int
@@ -40,6 +41,8 @@ class Inquiry:
     manifest: bytes
     sizes: tuple[int, ...]
     heads_digest: bytes
+    frozen: tuple[int, ...] = ()
+    conflicting: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
         """The entry's bytes."""
@@ -52,6 +55,8 @@ class Inquiry:
             manifest=self.manifest,
             sizes=self.sizes,
             heads_digest=self.heads_digest,
+            frozen=self.frozen,
+            conflicting=self.conflicting,
         )
         return entry_pb2.Entry(time=self.time, inquiry=message).SerializeToString(deterministic=True)
 
@@ -75,6 +80,8 @@ class Inquiry:
             inquiry.manifest,
             tuple(inquiry.sizes),
             inquiry.heads_digest,
+            tuple(inquiry.frozen),
+            tuple(inquiry.conflicting),
         )
 
 

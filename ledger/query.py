@@ -8,6 +8,7 @@ The order of things, and what the node around it does in between:
    which says whether it is right; for each that is wrong or late another custodian is asked, until `is_complete`.
 4. `finish` reads the sums; `transcript` proves them.
 
+Logs that are frozen are used as far as they were witnessed, and named in the inquiry.
 Queries about one borrower must come one after the other: a custodian answers a member's newest inquiry only.
 Nothing here is written down, and no repr shows a key.
 """
@@ -15,7 +16,7 @@ Nothing here is written down, and no repr shows a key.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from plimsoll.v1 import peer_pb2
@@ -28,14 +29,19 @@ from ledger.decryption import PartialDecryption
 from ledger.dlog import Table
 from ledger.errors import Exhausted, PlimsollError, Unready, Unverified
 from ledger.findings import Asked, Examiner, Findings
+from ledger.freezing import Freezing, NothingFrozen, check_not_frozen, head_of_frozen, known
+from ledger.history import History
 from ledger.inquiry import DAY, Inquiry, heads_digest
 from ledger.inquiry_history import InquiryCount, count_inquiries
+from ledger.joined import Record, current_log, record_of
 from ledger.keys import PublicKeys
 from ledger.labels import Numbered, QueryKeys
-from ledger.logview import LogView, log_of
+from ledger.logview import LogView
 from ledger.manifest import Manifest
+from ledger.merkle import EMPTY_ROOT
 from ledger.opening import CarryOn, open_sums
 from ledger.plausibility import Sums, contradictions
+from ledger.release import Step
 from ledger.selection import Tree
 
 BAD_PARTIAL = "BAD_PARTIAL"
@@ -44,20 +50,46 @@ DISAGREES = "DISAGREES"
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What all queries of one member have in common. logs: by member, as this member holds them."""
+    """What all queries of one member have in common while one manifest and one key epoch are in force.
 
-    manifest: Manifest
+    keys: of the epoch to be used. logs: by name (`ledger.joined`), as this member holds them.
+    """
+
+    history: History
     keys: PublicKeys
     examiner: Examiner
     logs: Mapping[str, LogView]
     querier: str
+    freezing: Freezing = field(default_factory=NothingFrozen)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The one in force."""
+        return self.history.current
+
+    @property
+    def keeping(self) -> Manifest:
+        """The one whose custodians hold the shares, and whose threshold is theirs."""
+        return self.history.keeping(self.keys.epoch)
+
+    def record(self, member: str) -> Record:
+        """A member's logs, one after the other."""
+        return record_of(self.manifest, member, self.logs)
 
 
 class Query:
     """One query. `begin` makes it."""
 
-    def __init__(self, asking: Asking, keys: QueryKeys, heads: tuple[Head, ...], inquiry: Inquiry) -> None:
+    def __init__(
+        self,
+        asking: Asking,
+        keys: QueryKeys,
+        heads: tuple[Head, ...],
+        inquiry: Inquiry,
+        witnessed: tuple[bytes, ...] = (),
+    ) -> None:
         self._asking = asking
+        self._witnessed = witnessed
         self._keys = keys
         self._heads = heads
         self._inquiry = inquiry
@@ -74,14 +106,18 @@ class Query:
         """A query at the heads held now. now: Unix seconds; consent_digest: 32 bytes.
 
         Raises what would only waste an entry: Unready (HEADS_WENT_BACK) while these logs are shorter than at the last
-        inquiry about this borrower, Exhausted (QUOTA) where its quota is used up.
+        inquiry about this borrower, Exhausted (QUOTA) where its quota is used up, Unverified (FORK) where the asker's
+        own log is frozen; Unready (OTHER_BRANCH) where another branch of a frozen log is held than was witnessed.
         """
-        heads = tuple(_head(asking, member.name) for member in asking.manifest.members)
-        numbered = Numbered(log_of(asking.logs, asking.querier), keys.inquiries(asking.querier))
+        check_not_frozen(asking.manifest, asking.querier, asking.freezing)
+        frozen = dict(known(asking.manifest, asking.freezing))
+        used = [_head(asking, member.name, frozen.get(place)) for place, member in enumerate(asking.manifest.members)]
+        heads = tuple(head for head, _ in used)
+        record = asking.record(asking.querier)
+        numbered = Numbered(record.log, keys.inquiries(asking.querier))
         own_size = next(head.size for head in heads if head.origin == asking.manifest.origin(asking.querier))
-        newest = numbered.newest(own_size)
+        newest = numbered.newest(record.offset + own_size)
         number = 0 if newest is None else newest + 1
-        _check_worth(asking, numbered, number, heads, now)
         inquiry = Inquiry(
             time=now,
             label=numbered.label(number),
@@ -92,14 +128,20 @@ class Query:
             manifest=asking.manifest.id,
             sizes=tuple(head.size for head in heads),
             heads_digest=heads_digest(heads),
+            frozen=tuple(frozen),
+            conflicting=tuple(place for place, conflicts in frozen.items() if conflicts),
         )
-        return cls(asking, keys, heads, inquiry)
+        _check_worth(asking, numbered, number, inquiry)
+        return cls(asking, keys, heads, inquiry, tuple(used[place][1] for place in frozen))
 
     def logged(self, index: int, receipt: bytes, tail: peer_pb2.Block | None = None) -> peer_pb2.DecryptRequest:
-        """The request for every custodian. index, receipt: of the entry in the asker's log, where it is durable."""
+        """The request for every custodian. index, receipt: of the entry in the log the asker writes, where it is
+        durable."""
         self._asked = Asked(self._asking.querier, index, merkle.leaf_hash(self.entry), self._inquiry)
         self._receipt = receipt
-        request = peer_pb2.DecryptRequest(entry=self.entry, receipt=receipt, query_key=self._keys.query_key, tail=tail)
+        request = peer_pb2.DecryptRequest(
+            entry=self.entry, receipt=receipt, query_key=self._keys.query_key, tail=tail, witnessed=self._witnessed
+        )
         for head in self._heads:
             request.heads.add(origin=head.origin, size=head.size, root=head.root)
         return request
@@ -123,7 +165,7 @@ class Query:
     @property
     def is_complete(self) -> bool:
         """Whether enough good answers are there."""
-        return len(self._partials) >= self._asking.manifest.threshold
+        return len(self._partials) >= self._asking.keeping.threshold
 
     def accept(self, index: int, response: peer_pb2.DecryptResponse) -> bool:
         """Takes the answer of the custodian with this index if it is right; otherwise notes it in `failed`.
@@ -159,11 +201,11 @@ class Query:
         Raises Unready while answers are missing, Exhausted (SEARCH_STOPPED) where carry_on ended a search.
         """
         if not self.is_complete:
-            had, needed = len(self._partials), self._asking.manifest.threshold
+            had, needed = len(self._partials), self._asking.keeping.threshold
             raise Unready("TOO_FEW_CUSTODIANS", f"{had} of {needed} custodians have answered well")
         findings, manifest = self.examine(), self._asking.manifest
         usable = [partial for _, partial in sorted(self._partials.items()) if partial is not None]
-        partials = tuple(usable[: manifest.threshold])
+        partials = tuple(usable[: self._asking.keeping.threshold])
         policy = manifest.policy
         bands = Bands.from_major(policy.bands, policy.overdue_bands, manifest.minor_per_major)
         sums: Sums | None = None
@@ -191,10 +233,13 @@ class Query:
 
     def _trees(self) -> list[Tree]:
         """The trees of the inquiry, the asker's own up to the inquiry itself."""
-        own, logs = self._known(), self._asking.logs
-        names = [member.name for member in self._asking.manifest.members]
-        sizes = {name: head.size for name, head in zip(names, self._heads, strict=True)} | {own.querier: own.index + 1}
-        return [Tree(name, logs[name], sizes[name]) for name in names]
+        own, members = self._known(), self._asking.manifest.members
+        trees = []
+        for member, head in zip(members, self._heads, strict=True):
+            record = self._asking.record(member.name)
+            size = own.index + 1 if member.name == own.querier else head.size
+            trees.append(Tree(member.name, record.log, record.offset + size))
+        return trees
 
     def _known(self) -> Asked:
         if self._asked is None:
@@ -202,28 +247,44 @@ class Query:
         return self._asked
 
 
-def _head(asking: Asking, member: str) -> Head:
-    """The head to be used of this member's log. The log may grow meanwhile, so the size is read once."""
-    log = log_of(asking.logs, member)
+def _head(asking: Asking, member: str, conflicts: bool | None) -> tuple[Head, bytes]:
+    """The head to be used of the log this member writes, and what shows it to be witnessed if the log is frozen.
+
+    conflicts: None where it is not frozen. The log may grow meanwhile, so the size is read once.
+    """
+    origin, log = asking.manifest.origin(member), current_log(asking.manifest, member, asking.logs)
+    if conflicts:
+        return Head(origin, 0, EMPTY_ROOT), b""
+    if conflicts is not None:
+        note = asking.freezing.witnessed(origin)
+        return head_of_frozen(note, origin, log, asking.history), note
     size = log.size
-    return Head(asking.manifest.origin(member), size, log.root_at(size))
+    return Head(origin, size, log.root_at(size)), b""
 
 
-def _check_worth(asking: Asking, numbered: Numbered, number: int, heads: tuple[Head, ...], now: int) -> None:
+def _check_worth(asking: Asking, numbered: Numbered, number: int, inquiry: Inquiry) -> None:
     """Raises what custodians would, from what this member's own log says about its earlier inquiries."""
-    per_day = asking.manifest.policy.queries_per_borrower
+    per_day, now = asking.manifest.policy.queries_per_borrower, inquiry.time
     earlier = [_inquiry(asking, numbered, n) for n in range(max(0, number - per_day), number)]
-    if len(earlier) == per_day and all(inquiry.time > now - DAY for inquiry in earlier):
+    if len(earlier) == per_day and all(one.time > now - DAY for one in earlier):
         raise Exhausted("QUOTA", f"{per_day} inquiries about this borrower were made within a day")
-    if earlier and any(before > head.size for before, head in zip(earlier[-1].sizes, heads, strict=False)):
+    if earlier and _goes_back(asking, earlier[-1], Step.of(asking.manifest, inquiry)):
         raise Unready("HEADS_WENT_BACK", "some log is shorter here than at the last inquiry: wait for its entries")
+
+
+def _goes_back(asking: Asking, earlier: Inquiry, step: Step) -> bool:
+    manifest = asking.history.get(earlier.manifest)
+    if manifest is None or len(manifest.members) != len(earlier.sizes):
+        return False
+    before = Step.of(manifest, earlier).sizes
+    return any(step.is_live(origin) and size > step.sizes[origin] for origin, size in before.items())
 
 
 def _inquiry(asking: Asking, numbered: Numbered, number: int) -> Inquiry:
     index = numbered.index(number)
     if index is None:
         raise Unverified("GAP", "this member's own log lacks one of its inquiries about this borrower")
-    return Inquiry.parse(asking.logs[asking.querier].entry(index))
+    return Inquiry.parse(asking.record(asking.querier).log.entry(index))
 
 
 def _agrees(response: peer_pb2.DecryptResponse, findings: Findings) -> bool:

@@ -2,23 +2,110 @@
 
 What is known about a borrower's inquiries up to number n is a `Standing`, a pure function of the logs: each follows
 from the one before it. So every custodian reaches the same verdict, in whatever order it is asked, and after a restart.
+
+Logs end and are frozen, and what was beyond may be held by some and not by others; yet the rule needs the row of every
+inquiry it looks back on. That it never needs one that not everybody can work out is shown here, once. Say that an
+inquiry *counts* so much of a log: its size of a log that is written, frozen or not; what the manifest it names says of
+one that has ended; nothing of any other. A log is *live* in it if it is its member's and not frozen.
+
+- `gone_back`: whoever counts less of a live log than an inquiry with a row did gets no answer and has no row.
+- `_lost`: whoever counts less of any other log than an inquiry with a row within its window did, gets no amounts, and
+  has no row. Both are told by sizes alone.
+- So the rows that the verdict on inquiry I depends on are all over what I counts. For those in I's window that is what
+  the two rules say. Let K be one of these, and D in the window of K, so that the verdict on K depends on D's row: as K
+  has a row, D's trees are within what K counts; what K counts of a log is within what I counts, for K itself is in I's
+  window, and a log that had ended under K's manifest has ended so under I's. And so on, back to the first.
+- What I counts is fixed by I's heads and by its manifest, and every custodian has verified that it holds just that.
+
+Trees of one size may still be of two branches of a log that has forked. Hence the digest: an inquiry in the window that
+speaks of a log that is not live any more counts as lost, too, where the trees held here are not those it fixed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import nlargest
 
-from ledger.inquiry import DAY
+from ledger.inquiry import DAY, Inquiry
+from ledger.manifest import Manifest
 from ledger.policy import Policy
 from ledger.span import Row, isolates
 
 FEW_CONTRIBUTORS = "FEW_CONTRIBUTORS"
 DIFFERENCING = "DIFFERENCING"
-# Two verdicts that no answer ever carries, as such an inquiry gets none.
+FROZEN = "FROZEN"
+CONFLICTING_WITNESSES = "CONFLICTING_WITNESSES"
+WITHHELD = (FEW_CONTRIBUTORS, DIFFERENCING, FROZEN, CONFLICTING_WITNESSES)
+# Verdicts that no answer ever carries, as such an inquiry gets none.
 QUOTA = "QUOTA"
 VOID = "VOID"
+HEADS_WENT_BACK = "HEADS_WENT_BACK"
+OTHER_MANIFEST = "OTHER_MANIFEST"
+# Not a verdict: the row cannot be worked out from what is held, and nothing that is answered depends on it.
+UNKNOWN = "UNKNOWN"
+
+Reach = tuple[tuple[int, int], ...]
+"""(size, time) of inquiries about one log, but for those that others exceed in both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An inquiry as the rule sees it, under the manifest it names.
+
+    time: Unix seconds. sequence: the manifest's. sizes: by origin, of the members' logs. frozen: origins among these.
+    ended: by origin, how much counts of the logs that have ended. conflicting: whether it names conflicting witnesses.
+    """
+
+    time: int
+    policy: Policy
+    sizes: Mapping[str, int]
+    frozen: frozenset[str] = frozenset()
+    ended: Mapping[str, int] = field(default_factory=dict)
+    conflicting: bool = False
+    sequence: int = 0
+
+    @classmethod
+    def of(cls, manifest: Manifest, inquiry: Inquiry) -> Step:
+        """inquiry: with one size for each of the manifest's members."""
+        origins = [manifest.origin(member.name) for member in manifest.members]
+        return cls(
+            inquiry.time,
+            manifest.policy,
+            dict(zip(origins, inquiry.sizes, strict=True)),
+            frozenset(origins[place] for place in inquiry.frozen),
+            {log.origin(manifest.consortium.hex()): log.size for log in manifest.ended},
+            bool(inquiry.conflicting),
+            manifest.sequence,
+        )
+
+    def counts(self, origin: str) -> int:
+        """How many entries of a log count."""
+        return self.sizes.get(origin, self.ended.get(origin, 0))
+
+    def is_live(self, origin: str) -> bool:
+        """Whether a member writes this log, and it is not frozen."""
+        return origin in self.sizes and origin not in self.frozen
+
+    def holds(self, other: Step) -> bool:
+        """Whether all that the other inquiry was about counts here too."""
+        return all(size <= self.counts(origin) for origin, size in other.sizes.items())
+
+    @property
+    def horizon(self) -> int:
+        """Inquiries of this time and earlier are outside the differencing window."""
+        return self.time - DAY * self.policy.differencing_days
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a selection shows. row: the contributors without the querier; None where it cannot be worked out.
+
+    astray: whether it speaks of a log that is not live any more, and of other trees than those held here.
+    """
+
+    row: Row | None
+    astray: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,46 +113,93 @@ class Standing:
     """A querier's standing with one borrower after one of its inquiries.
 
     withheld: that inquiry's verdict, "" if its amounts are released. released: each row released so far with the
-    latest time of an inquiry that had it. sizes: for each member the largest tree an inquiry with a row was about;
-    () before the first. times: of the latest inquiries, as many as the quota asks for.
+    latest time of an inquiry that had it. reach: by origin, how far inquiries with a row went, and when. frozen:
+    origins named as frozen so far. astray: time and origins of inquiries that were. times: of the latest inquiries, as
+    many as any quota asks for. sequence: of the newest manifest named.
     """
 
     withheld: str = VOID
     released: Mapping[Row, int] = field(default_factory=dict)
-    sizes: tuple[int, ...] = ()
+    reach: Mapping[str, Reach] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()
+    astray: tuple[tuple[int, frozenset[str]], ...] = ()
     times: tuple[int, ...] = ()
+    sequence: int = 0
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """By origin, the largest tree an inquiry with a row was about."""
+        return {origin: max(size for size, _ in reach) for origin, reach in self.reach.items()}
 
     def voided(self) -> Standing:
         """After an entry that stands under the next label but is no inquiry that could ever be answered."""
-        return Standing(VOID, self.released, self.sizes, self.times)
+        return replace(self, withheld=VOID)
 
-    def advanced(self, time: int, sizes: tuple[int, ...], row: Callable[[], Row], policy: Policy) -> Standing:
-        """After an inquiry of `time` about trees of these sizes.
+    def gone_back(self, step: Step) -> str:
+        """Why an inquiry that comes next gets no answer as an earlier one was ahead of it, or ""."""
+        if step.sequence < self.sequence:
+            return OTHER_MANIFEST
+        if any(origin in step.sizes and origin not in step.frozen for origin in self.frozen):
+            return FROZEN
+        ahead = (origin for origin, size in self.sizes.items() if step.is_live(origin) and size > step.sizes[origin])
+        return HEADS_WENT_BACK if any(True for _ in ahead) else ""
 
-        row: the contributors without the querier. It is not asked for where the quota is used up: nobody answers such
-        an inquiry, and a log full of them must not cost its readers a selection each.
+    def advanced(self, step: Step, look: Callable[[], Look], most: int = 0) -> Standing:
+        """After this inquiry.
+
+        look: selects. It is not asked for where nobody answers, or no amounts are told whatever is selected: a log full
+        of such inquiries must not cost its readers a selection each. most: how many times to keep, if more than this
+        inquiry's own policy asks for.
         """
-        times = tuple(nlargest(policy.queries_per_borrower, (*self.times, time)))
-        if self._recent(time) >= policy.queries_per_borrower:
-            return Standing(QUOTA, self.released, self.sizes, times)
-        here = row()
-        sizes = tuple(map(max, self.sizes, sizes)) if self.sizes else sizes
-        withheld = self._verdict(time, here, policy)
-        if withheld:
-            return Standing(withheld, self.released, sizes, times)
-        released = {**self.released, here: max(time, self.released.get(here, time))}
-        return Standing("", released, sizes, times)
+        quota = step.policy.queries_per_borrower
+        counted = replace(self, times=tuple(nlargest(max(quota, most), (*self.times, step.time))))
+        if self._recent(step.time) >= quota:
+            return replace(counted, withheld=QUOTA)
+        behind = self.gone_back(step)
+        if behind:
+            return replace(counted, withheld=behind)
+        counted = replace(counted, frozen=self.frozen | step.frozen, sequence=step.sequence)
+        if step.conflicting:
+            return replace(counted, withheld=CONFLICTING_WITNESSES)
+        if self._lost(step):
+            return replace(counted, withheld=FROZEN)
+        return counted._with_row(step, look())
 
-    def covers(self, sizes: tuple[int, ...]) -> bool:
-        """Whether trees of these sizes hold everything the earlier inquiries were about."""
-        return all(earlier <= now for earlier, now in zip(self.sizes, sizes, strict=False))
+    def _with_row(self, step: Step, seen: Look) -> Standing:
+        reach = {**self.reach}
+        for origin, size in step.sizes.items():
+            reach[origin] = _reached(reach.get(origin, ()), size, step.time)
+        astray = (*self.astray, (step.time, frozenset(step.sizes))) if seen.astray else self.astray
+        after = replace(self, reach=reach, astray=astray, withheld=UNKNOWN)
+        if seen.row is None:
+            return after
+        withheld = self._verdict(step, seen.row)
+        if withheld:
+            return replace(after, withheld=withheld)
+        last = max(step.time, self.released.get(seen.row, step.time))
+        return replace(after, withheld="", released={**self.released, seen.row: last})
+
+    def _lost(self, step: Step) -> bool:
+        """Whether an inquiry in the window was about what does not count any more, or about other trees."""
+        less = any(
+            size > step.counts(origin) and time > step.horizon
+            for origin, reach in self.reach.items()
+            for size, time in reach
+        )
+        return less or any(time > step.horizon and not all(map(step.is_live, origins)) for time, origins in self.astray)
 
     def _recent(self, time: int) -> int:
         return sum(earlier > time - DAY for earlier in self.times)
 
-    def _verdict(self, time: int, row: Row, policy: Policy) -> str:
-        if row.bit_count() < policy.min_contributors:
+    def _verdict(self, step: Step, row: Row) -> str:
+        least = step.policy.min_contributors
+        if row.bit_count() < least:
             return FEW_CONTRIBUTORS
-        horizon = time - DAY * policy.differencing_days
-        rows = [earlier for earlier, last in self.released.items() if last > horizon]
-        return DIFFERENCING if isolates([*rows, row], policy.min_contributors - 1) else ""
+        rows = [earlier for earlier, last in self.released.items() if last > step.horizon]
+        return DIFFERENCING if isolates([*rows, row], least - 1) else ""
+
+
+def _reached(reach: Reach, size: int, time: int) -> Reach:
+    if any(size <= known and time <= then for known, then in reach):
+        return reach
+    return (*((known, then) for known, then in reach if known > size or then > time), (size, time))

@@ -26,6 +26,7 @@ GAP = "GAP"
 AS_OF_WENT_BACK = "AS_OF_WENT_BACK"
 WRONG_EPOCH = "WRONG_EPOCH"
 BAD_PROOF = "BAD_PROOF"
+CONFLICTING_WITNESSES = "CONFLICTING_WITNESSES"
 MAX_IGNORED = 16
 
 
@@ -38,16 +39,17 @@ class Readable(Findable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The first `size` entries of one member's log."""
+    """The first `size` entries of one member's record. conflicting: nobody can say how much of it counts."""
 
     member: str
     log: Readable
     size: int
+    conflicting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """A record that is added up: position `number` of its author for this borrower, at `index` of its log."""
+    """A record that is added up: position `number` of its author for this borrower, at place `index` of its record."""
 
     member: str
     number: int
@@ -58,7 +60,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """An author or an entry that is left out: why, and the index of the entry in the author's log."""
+    """An author or an entry that is left out: why, and the entry's place in the author's record."""
 
     member: str
     reason: str
@@ -109,6 +111,9 @@ def select(keys: QueryKeys, trees: Sequence[Tree], time: int, epoch: int, verifi
     contributions: list[Contribution] = []
     exclusions: list[Exclusion] = []
     for tree in trees:
+        if tree.conflicting:
+            exclusions.append(Exclusion(tree.member, CONFLICTING_WITNESSES, 0))
+            continue
         search = _Search(tree, keys.positions(tree.member), exclusions)
         chosen = search.choose(time // DAY + 1, epoch, verifier)
         if chosen is not None:

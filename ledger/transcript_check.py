@@ -10,12 +10,15 @@ from ledger.checkpoint import Head
 from ledger.decryption import Session
 from ledger.errors import PlimsollError, Unverified
 from ledger.findings import Asked, Examiner, Findings
+from ledger.history import History
+from ledger.joined import check_ended, current_log
 from ledger.keys import PublicKeys
 from ledger.labels import QueryKeys
-from ledger.logview import TreeView, log_of
+from ledger.logview import TreeView
 from ledger.manifest import Manifest
 from ledger.question import check_heads, check_in_force
 from ledger.receipt import Receipt
+from ledger.release import WITHHELD
 from ledger.transcript import FULL, REDACTED, Record, Secret, Transcript
 
 # At which step the examination of an inquiry fails that says this.
@@ -51,16 +54,24 @@ class Report:
         return not self.failed
 
 
-def verify(raw: bytes, logs: Mapping[str, TreeView], manifest: Manifest, keys: PublicKeys) -> Report:
+def verify(raw: bytes, logs: Mapping[str, TreeView], history: History, *keys: PublicKeys) -> Report:
     """Verifies a transcript. Never raises for what it holds: the report names the first step that fails.
 
-    logs: by member, as the verifier holds them, each entry verified; keys: as the ceremony on them left them.
+    logs: by name (`ledger.joined`), as the verifier holds them, each entry verified, those that have ended included.
+    keys: of the key epochs, as the ceremonies on them left them.
     """
     try:
         transcript = Transcript.parse(raw)
     except PlimsollError as error:
         return Report("", "T1", str(error), ())
-    return _Verification(transcript, logs, manifest, keys).report()
+    manifest = history.get(transcript.manifest)
+    of_epoch = next((one for one in keys if one.epoch == transcript.epoch), None)
+    form = REDACTED if transcript.secret is None else FULL
+    if transcript.consortium != history.consortium or manifest is None:
+        return Report(form, "T1", "consortium or manifest: not one of those known", ())
+    if of_epoch is None:
+        return Report(form, "T1", "epoch: its keys are not known", ())
+    return _Verification(transcript, logs, history, manifest, of_epoch).report()
 
 
 class _Failed(Exception):
@@ -75,10 +86,16 @@ class _Verification:
     """One transcript on its way through the steps."""
 
     def __init__(
-        self, transcript: Transcript, logs: Mapping[str, TreeView], manifest: Manifest, keys: PublicKeys
+        self,
+        transcript: Transcript,
+        logs: Mapping[str, TreeView],
+        history: History,
+        manifest: Manifest,
+        keys: PublicKeys,
     ) -> None:
         self._transcript = transcript
         self._logs = logs
+        self._history = history
         self._manifest = manifest
         self._keys = keys
         self._leaf = merkle.leaf_hash(transcript.entry)
@@ -99,6 +116,8 @@ class _Verification:
         opened = {f.label: m for f, m in transcript.result.items() if m is not None}
         unopened = tuple(f.label for f, m in transcript.result.items() if m is None)
         assumed = ("contributors", "withheld") if transcript.secret is None else ()
+        if self._asked().inquiry.frozen:
+            assumed = (*assumed, "frozen")
         return Report(form, "", "", tuple(passed), opened, unopened, assumed)
 
     def _steps(self) -> list[tuple[str, Callable[[], None]]]:
@@ -109,11 +128,9 @@ class _Verification:
         return [*steps, ("T9", self._check_partials), ("T10", self._check_result)]
 
     def _check_facts(self) -> None:
-        transcript, manifest = self._transcript, self._manifest
-        _require(transcript.consortium == manifest.consortium, "of another consortium", "consortium")
-        _require(transcript.manifest == manifest.id, "under another manifest", "manifest")
-        _require(transcript.epoch == self._keys.epoch, "under another key epoch", "epoch")
-        _require(transcript.querier in manifest, "no member", "querier")
+        transcript = self._transcript
+        _require(transcript.querier in self._manifest, "no member", "querier")
+        _require(transcript.withheld in ("", *WITHHELD), "no such reason", "withheld")
 
     def _check_inquiry(self) -> None:
         transcript = self._transcript
@@ -136,18 +153,20 @@ class _Verification:
 
     def _check_roots(self) -> None:
         for member, used in self._heads:
-            log = log_of(self._logs, member)
+            log = current_log(self._manifest, member, self._logs)
             _require(used.size <= log.size, f"the log of {member} is held only up to {log.size}", "heads")
             root = log.root_at(used.size) if used.size else merkle.EMPTY_ROOT
             _require(root == used.root, f"the log of {member} has another root at this size", "heads")
-        transcript, own = self._transcript, log_of(self._logs, self._transcript.querier)
+            for ended in self._manifest.former_logs(member):
+                check_ended(ended, self._logs)
+        transcript, own = self._transcript, current_log(self._manifest, self._transcript.querier, self._logs)
         _require(transcript.index < own.size, f"the asker's log is held only up to {own.size}", "inquiry")
         _require(own.leaf_hash(transcript.index) == self._leaf, "the asker's log has another entry there", "inquiry")
 
     def _examine(self) -> Findings:
         assert self._transcript.secret is not None
         keys = QueryKeys(self._transcript.secret.query_key)
-        return Examiner(self._manifest, self._keys).examine(self._asked(), keys, self._logs)
+        return Examiner(self._history, self._keys).examine(self._asked(), keys, self._logs)
 
     def _check_partials(self) -> None:
         transcript = self._transcript
@@ -156,7 +175,7 @@ class _Verification:
             empty = not (indices or transcript.body_sums or transcript.result or transcript.contributors)
             _require(empty, "where nobody contributes nothing is decrypted", "nonce_sum")
             return
-        needed = self._manifest.threshold
+        needed = self._history.keeping(transcript.epoch).threshold
         _require(len(indices) >= needed, f"{needed} custodians are needed", "partials")
         _require(sorted(set(indices)) == indices, "custodians must ascend, each once", "partials")
         group.decode_point(transcript.nonce_sum, "nonce_sum")

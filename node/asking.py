@@ -23,6 +23,7 @@ from ledger.errors import InvalidInput, PlimsollError, Unready
 from ledger.exposure import Left, LogAge, expose
 from ledger.identity import canonical
 from ledger.inquiry import PURPOSES
+from ledger.joined import log_name
 from ledger.labels import BorrowerKeys
 from ledger.query import Asking as Setting
 from ledger.query import Query
@@ -106,8 +107,8 @@ class Asking:
         keys, examiner = self._custody.keys, self._custody.examiner
         if keys is None or examiner is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        logs = {log.member: Covered(log) for log in self._chain.logs()}
-        return Setting(self._consortium.manifest, keys, examiner, logs, self._member)
+        logs = {log_name(log.origin): Covered(log) for log in self._chain.logs()}
+        return Setting(self._consortium.history, keys, examiner, logs, self._member)
 
     async def _ask(self, setting: Setting, query: Query, index: int) -> Mapping[str, PlimsollError]:
         """Has t custodians answer the logged inquiry; who failed."""

@@ -21,6 +21,7 @@ from ledger.custodian import Custodian
 from ledger.errors import InvalidInput, Refused, Unready, Unverified
 from ledger.findings import Examiner
 from ledger.inquiry import Inquiry
+from ledger.joined import log_name
 from ledger.keys import PublicKeys
 from ledger.manifest import Manifest
 from ledger.receipt import Receipt
@@ -111,7 +112,7 @@ class Custody:
         if self.examiner is None or self._made_under != manifest.id:
             self.examiner, self._made_under = Examiner(self._consortium.history, keys), manifest.id
             self._custodians = {}
-        logs = {held.member: held for held in self._chain.logs()}
+        logs = {log_name(held.origin): held for held in self._chain.logs()}
         for epoch in shares.keys() - self._custodians.keys():
             public = self._ceremonies.keys_of(epoch)
             if public is not None:

@@ -10,6 +10,7 @@ from client.audit.one_log import OneLog
 from client.audit.report import Finding
 from ledger import transcript_check
 from ledger.errors import PlimsollError
+from ledger.history import History
 from ledger.keys import PublicKeys
 from ledger.manifest import Manifest
 from ledger.transcript import Transcript
@@ -51,7 +52,7 @@ def verify(
     if keys is None:
         report = Report("", "T1", "the key ceremony is not final", ())
     else:
-        report = transcript_check.verify(saved.raw, logs, manifest, keys)
+        report = transcript_check.verify(saved.raw, logs, History([manifest]), keys)
     facts = {
         "file": saved.name,
         "form": report.form,

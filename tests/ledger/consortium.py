@@ -19,6 +19,7 @@ from ledger.classification import Classification
 from ledger.custodian import Custodian
 from ledger.entries import file_entry
 from ledger.findings import Examiner
+from ledger.history import History
 from ledger.inquiry import DAY, consent_digest
 from ledger.labels import BorrowerKeys, Numbered
 from ledger.loan import Loan
@@ -181,7 +182,7 @@ def loan(outstanding: int, **changes: object) -> Loan:
 class Consortium:
     """lender-1 .. lender-n, all of them custodians, more than half needed."""
 
-    manifest: Manifest
+    history: History
     ceremony: Ceremony
     logs: dict[str, MemoryLog]
     custodians: dict[int, Custodian]
@@ -193,6 +194,10 @@ class Consortium:
     def __post_init__(self) -> None:
         policy = self.manifest.policy
         self.bands = Bands.from_major(policy.bands, policy.overdue_bands, self.manifest.minor_per_major)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.history.current
 
     @property
     def keys(self) -> keys.PublicKeys:
@@ -236,7 +241,7 @@ class Consortium:
         return self.logs[member].append(self.position_entry(member, borrower, *loans, **task))
 
     def asking(self, querier: str, logs: Mapping[str, LogView] | None = None) -> Asking:
-        return Asking(self.manifest, self.keys, self.examiners[querier], logs or self.logs, querier)
+        return Asking(self.history, self.keys, self.examiners[querier], logs or self.logs, querier)
 
     def begin(
         self, querier: str, borrower: str, purpose: int = entry_pb2.PURPOSE_PRE_LOAN, **asking
@@ -261,7 +266,7 @@ class Consortium:
     def custodian(self, index: int, logs: Mapping[str, LogView] | None = None) -> Custodian:
         """A custodian just started, over these logs."""
         shares = self.ceremony.shares[index - 1]
-        return Custodian(self.manifest, self.keys, shares, logs or self.logs, self.rng)
+        return Custodian(self.history, self.keys, shares, logs or self.logs, self.rng)
 
 
 def found(members: int = 5, policy: Policy = POLICY, seed: str = "consortium") -> Consortium:
@@ -275,11 +280,13 @@ def found(members: int = 5, policy: Policy = POLICY, seed: str = "consortium") -
     }
     logs = {name: MemoryLog(signers[name]) for name in names}
     ceremony = deal(members, manifest.threshold, rng)
-    custodians = {share.index: Custodian(manifest, ceremony.public, share, logs, rng) for share in ceremony.shares}
-    examiners = {name: Examiner(manifest, ceremony.public) for name in names}
-    return Consortium(manifest, ceremony, logs, custodians, examiners, rng)
+    history = History([manifest])
+    custodians = {share.index: Custodian(history, ceremony.public, share, logs, rng) for share in ceremony.shares}
+    examiners = {name: Examiner(history, ceremony.public) for name in names}
+    return Consortium(history, ceremony, logs, custodians, examiners, rng)
 
 
 def standing_of(consortium: Consortium, querier: str, answer: Answer) -> Standing | None:
     """What the querier's examiner remembers after this answer."""
-    return consortium.examiners[querier].standings.get((querier, answer.asked.index, answer.asked.leaf))
+    ground = (consortium.manifest.id, ())
+    return consortium.examiners[querier].standings.get((ground, querier, answer.asked.index, answer.asked.leaf))

@@ -240,7 +240,7 @@ def test_what_the_rule_said_once_it_says_for_ever(consortium):
     keys = consortium.borrower(BORROWER).query
     for request, expected in zip(requests, said, strict=True):
         asked = Asked.read(ASKER, consortium.logs[ASKER].entries.index(request.entry), request.entry)
-        examiner = Examiner(consortium.manifest, consortium.keys)
+        examiner = Examiner(consortium.history, consortium.keys)
         assert examiner.examine(asked, keys, consortium.logs).withheld == expected
     assert set(said) == {"", "DIFFERENCING"}
 
@@ -287,8 +287,10 @@ def test_a_forged_entry_between_two_inquiries_hides_neither(consortium):
     keys = consortium.borrower(BORROWER).query
     lend(consortium, 2, 3)
     assert consortium.answer(1, ASKER, log_inquiry(consortium, 0, heads_of(consortium))).withheld == ""
-    # Under label 1, entries that are no inquiries of this manifest; label 0 again; a back-dated one under label 2.
-    log_inquiry(consortium, 1, heads_of(consortium), manifest=bytes(32))
+    # Under label 1, an entry that is no inquiry; label 0 again; a back-dated one under label 2.
+    position = entry_pb2.Entry.FromString(consortium.position_entry(ASKER, "test:2", loan(1)))
+    position.position.label = keys.inquiries(ASKER)(1)
+    consortium.logs[ASKER].append(position.SerializeToString())
     log_inquiry(consortium, 0, heads_of(consortium))
     log_inquiry(consortium, 2, heads_of(consortium), time=1)
     short = entry_pb2.Entry.FromString(consortium.logs[ASKER].entries[-1])
@@ -297,6 +299,13 @@ def test_a_forged_entry_between_two_inquiries_hides_neither(consortium):
     consortium.logs[ASKER].append(short.SerializeToString())
     lend(consortium, 2, 3, 4)
     assert consortium.answer(1, ASKER, log_inquiry(consortium, 4, heads_of(consortium))).withheld == "DIFFERENCING"
+
+
+def test_an_inquiry_of_an_unknown_manifest_blocks_what_follows(consortium):
+    """Its id may become known: were it void until then, its row would appear later and change what was said."""
+    lend(consortium, 2, 3)
+    log_inquiry(consortium, 0, heads_of(consortium), manifest=bytes(32))
+    assert refused(consortium.answer, 1, ASKER, log_inquiry(consortium, 1, heads_of(consortium))) == "OTHER_MANIFEST"
 
 
 def test_another_key_for_the_same_borrower_finds_nothing(consortium):

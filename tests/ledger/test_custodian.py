@@ -170,7 +170,7 @@ def test_what_is_changed_in_a_returned_answer_does_not_change_the_next(consortiu
 def test_a_custodian_with_anothers_shares_does_not_start(consortium):
     shares = replace(consortium.ceremony.shares[0], index=2)
     with pytest.raises(Unverified):
-        Custodian(consortium.manifest, consortium.keys, shares, consortium.logs, consortium.rng)
+        Custodian(consortium.history, consortium.keys, shares, consortium.logs, consortium.rng)
 
 
 # -- Q1: the request
@@ -518,9 +518,9 @@ def test_a_custodian_just_started_says_what_the_others_say(consortium):
 
 
 def test_it_shares_what_the_nodes_own_queries_have_worked_out(consortium):
-    examiner = Examiner(consortium.manifest, consortium.keys)
+    examiner = Examiner(consortium.history, consortium.keys)
     shares = consortium.ceremony.shares[0]
-    custodian = Custodian(consortium.manifest, consortium.keys, shares, consortium.logs, consortium.rng, examiner)
+    custodian = Custodian(consortium.history, consortium.keys, shares, consortium.logs, consortium.rng, examiner)
     request = good(consortium)
     answer = custodian.answer(ASKER, request, consortium.now, lambda member: 0)
     assert answer.nonce_sum == consortium.answer(2, ASKER, request).nonce_sum

@@ -40,7 +40,7 @@ class Node:
         self.logs = {name: self.chain.log(name) for name in names}
         self.own = self.chain.own(Signer.from_seed(manifest.origin(self.name), lender(number).keyring.log_seed))
         shares = consortium.ceremony.shares[number - 1]
-        self.custodian = Custodian(manifest, consortium.keys, shares, self.logs, consortium.rng)
+        self.custodian = Custodian(consortium.history, consortium.keys, shares, self.logs, consortium.rng)
 
     def apply(self, block: peer_pb2.Block) -> None:
         """What arrives by push, pull or as a tail."""
@@ -72,8 +72,8 @@ class Town:
                     node.fetch(f"lender-{number}", source)
 
     def asking(self) -> Asking:
-        manifest, keys = self.consortium.manifest, self.consortium.keys
-        return Asking(manifest, keys, Examiner(manifest, keys), self.nodes[1].logs, ASKER)
+        history, keys = self.consortium.history, self.consortium.keys
+        return Asking(history, keys, Examiner(history, keys), self.nodes[1].logs, ASKER)
 
     def answer(self, number: int, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
         """As a node does: join, then answer, fetching from the asker what is lacking."""
@@ -113,13 +113,13 @@ def test_custodians_that_hold_everything_answer_at_once(town):
     amounts = expose(answer, BORROWER, []).amounts
     assert amounts is not None
     assert amounts.outstanding == 1_500
-    manifest, keys = town.consortium.manifest, town.consortium.keys
+    history, keys = town.consortium.history, town.consortium.keys
     raw = Transcript.of(answer, FULL).encode()
     # A member that was not asked does not hold the inquiry yet.
-    assert verify(raw, town.nodes[4].logs, manifest, keys).failed == "T4"
+    assert verify(raw, town.nodes[4].logs, history, keys).failed == "T4"
     town.nodes[4].fetch(ASKER, town.nodes[1])
-    assert verify(raw, town.nodes[4].logs, manifest, keys).is_good
-    assert verify(Transcript.of(answer, REDACTED).encode(), town.nodes[4].logs, manifest, keys).is_good
+    assert verify(raw, town.nodes[4].logs, history, keys).is_good
+    assert verify(Transcript.of(answer, REDACTED).encode(), town.nodes[4].logs, history, keys).is_good
 
 
 def test_custodians_fetch_what_they_lack_and_come_to_the_same(town):
@@ -168,8 +168,8 @@ def test_a_tail_of_a_forked_log_is_refused_by_the_replica(town):
 
 
 def test_pseudonym_keys_are_evaluated_over_the_chain(town):
-    manifest, keys = town.consortium.manifest, town.consortium.keys
-    batch = Batch([BORROWER, "test:2"], manifest.consortium, keys, manifest.threshold, town.consortium.rng)
+    history, keys = town.consortium.history, town.consortium.keys
+    batch = Batch([BORROWER, "test:2"], history.consortium, keys, history.current.threshold, town.consortium.rng)
     index = town.nodes[1].own.append([batch.entry(town.consortium.now)])
     tail = next(iter(blocks_from(town.nodes[1].logs[ASKER], index)))
     request = peer_pb2.EvaluateRequest(tail=tail, index=index, elements=batch.elements)

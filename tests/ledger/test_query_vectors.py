@@ -29,6 +29,6 @@ def test_its_transcripts_verify_in_logs_read_back(query, form):
     for name, entries in VECTORS["logs"].items():
         for entry in entries:
             consortium.logs[name].append(bytes.fromhex(entry))
-    report = verify(query[form].encode(), consortium.logs, consortium.manifest, consortium.keys)
+    report = verify(query[form].encode(), consortium.logs, consortium.history, consortium.keys)
     assert (report.failed, report.message) == ("", "")
     assert VECTORS["consent"]["digest"] == CONSENT.hex()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ledger.inquiry import DAY
 from ledger.policy import Policy
-from ledger.release import DIFFERENCING, FEW_CONTRIBUTORS, QUOTA, VOID, Standing
+from ledger.release import DIFFERENCING, FEW_CONTRIBUTORS, HEADS_WENT_BACK, QUOTA, VOID, Look, Standing, Step
 from ledger.span import isolates
 from tests.vectors import generate_release
 
@@ -29,10 +29,14 @@ def after(*rows: int, policy: Policy = POLICY, step: int = DAY) -> list[str]:
     ]
 
 
+def step(time: int, policy: Policy = POLICY, *sizes: int) -> Step:
+    return Step(time, policy, {f"log {number}": size for number, size in enumerate(sizes or (1, 1))})
+
+
 def standings(inquiries: Sequence[tuple[int, int | None]], policy: Policy = POLICY) -> list[Standing]:
     found, standing = [], Standing()
     for time, row in inquiries:
-        standing = standing.voided() if row is None else standing.advanced(time, (1, 1), partial(int, row), policy)
+        standing = standing.voided() if row is None else standing.advanced(step(time, policy), partial(Look, row))
         found.append(standing)
     return found
 
@@ -92,14 +96,14 @@ def test_with_three_needed_two_that_join_together_stay_hidden_from_neither():
 
 
 def test_beyond_the_quota_the_row_is_not_even_asked_for():
-    def never() -> int:
+    def never() -> Look:
         raise AssertionError("a selection was made for an inquiry nobody answers")
 
     policy = Policy(queries_per_borrower=1)
-    first = Standing().advanced(START, (1,), lambda: 0b11, policy)
-    second = first.advanced(START + 1, (10**9,), never, policy)
-    assert (second.withheld, second.released, second.sizes) == (QUOTA, first.released, (1,))
-    assert second.advanced(START + DAY + 1, (2,), lambda: 0b11, policy).withheld == ""
+    first = Standing().advanced(step(START, policy, 1), lambda: Look(0b11))
+    second = first.advanced(step(START + 1, policy, 10**9), never)
+    assert (second.withheld, second.released, second.sizes) == (QUOTA, first.released, {"log 0": 1})
+    assert second.advanced(step(START + DAY + 1, policy, 2), lambda: Look(0b11)).withheld == ""
 
 
 def test_a_void_entry_changes_nothing_but_the_verdict():
@@ -109,8 +113,13 @@ def test_a_void_entry_changes_nothing_but_the_verdict():
 
 
 def test_trees_once_asked_about_must_stay_covered():
-    standing = Standing().advanced(START, (5, 1), lambda: 0, POLICY).advanced(START, (1, 5), lambda: 0, POLICY)
-    assert standing.sizes == (5, 5)
+    def never() -> Look:
+        raise AssertionError("a selection was made for an inquiry nobody answers")
+
+    first = Standing().advanced(step(START, POLICY, 5, 1), lambda: Look(0))
+    behind = first.advanced(step(START, POLICY, 1, 5), never)
+    assert (behind.withheld, behind.sizes) == (HEADS_WENT_BACK, {"log 0": 5, "log 1": 1})
+    assert behind.advanced(step(START, POLICY, 5, 5), lambda: Look(0)).sizes == {"log 0": 5, "log 1": 5}
 
 
 histories = st.lists(

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ledger.answer import Answer
 from ledger.elgamal import Ciphertext
+from ledger.history import History
 from ledger.policy import Policy
 from ledger.position_entry import PositionEntry
 from ledger.strict_json import Document
@@ -48,7 +49,7 @@ class Case:
         return json.loads(self.transcript(form))
 
     def check(self, raw: bytes) -> Report:
-        return verify(raw, self.consortium.logs, self.consortium.manifest, self.consortium.keys)
+        return verify(raw, self.consortium.logs, self.consortium.history, self.consortium.keys)
 
 
 def make(withheld: bool = False) -> Case:
@@ -123,7 +124,7 @@ def test_it_verifies_long_after_in_logs_that_have_grown(case):
     for number in range(5):
         grown.consortium.report("lender-2", BORROWER, loan(number, as_of=TODAY + 9))
         grown.consortium.ask(ASKER, "test:2")
-    assert verify(raw, grown.consortium.logs, case.consortium.manifest, case.consortium.keys).failed in ("", "T4")
+    assert verify(raw, grown.consortium.logs, case.consortium.history, case.consortium.keys).failed in ("", "T4")
     consortium = case.consortium
     consortium.report("lender-3", "test:3", loan(1))
     consortium.ask(ASKER, BORROWER)
@@ -132,7 +133,7 @@ def test_it_verifies_long_after_in_logs_that_have_grown(case):
 
 def test_a_verifier_whose_logs_are_short_says_so(case):
     logs: dict[str, Any] = {**case.consortium.logs, "lender-3": Behind(case.consortium.logs["lender-3"], 0)}
-    report = verify(case.transcript(FULL), logs, case.consortium.manifest, case.consortium.keys)
+    report = verify(case.transcript(FULL), logs, case.consortium.history, case.consortium.keys)
     assert report.failed == "T4"
     assert "lender-3" in report.message
 
@@ -299,7 +300,8 @@ def test_a_null_proves_nothing_and_is_reported(case):
 
 
 def test_an_inquiry_above_its_quota_is_no_answer_whoever_signs(case):
-    strict = replace(case.consortium.manifest, policy=Policy(amount_bits=24, queries_per_borrower=1))
+    policy = Policy(amount_bits=24, queries_per_borrower=1)
+    strict = History([replace(case.consortium.manifest, policy=policy)])
     report = verify(case.transcript(FULL), case.consortium.logs, strict, case.consortium.keys)
     assert report.failed == "T8"
 

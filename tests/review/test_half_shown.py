@@ -13,6 +13,7 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 
 from ledger.covered import Covered
 from ledger.findings import Examiner
+from ledger.history import History
 from ledger.labels import QueryKeys
 from ledger.query import Asking, Query
 from node.arrivals import Arrivals
@@ -24,6 +25,7 @@ from tests.review.peers import MANIFEST, chain, entry, origin, peer, signer
 from tests.review.test_forks import serving
 
 AUTHOR = "lender-3"
+HISTORY = History([MANIFEST])
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ async def test_an_inquiry_speaks_of_what_can_be_shown(threads):
     await teased(held, threads)
     keys = deal(3, 2, seeded("half shown")).public
     logs = {log.member: Covered(log) for log in held.logs()}
-    asking = Asking(MANIFEST, keys, Examiner(MANIFEST, keys), logs, "lender-1")
+    asking = Asking(HISTORY, keys, Examiner(HISTORY, keys), logs, "lender-1")
     query = Query.begin(asking, QueryKeys(bytes(32)), entry_pb2.PURPOSE_PRE_LOAN, CONSENT, 1_760_000_000)
     sizes = entry_pb2.Entry.FromString(query.entry).inquiry.sizes
     assert list(sizes) == [0, 0, 5]

@@ -26,6 +26,7 @@ from ledger.classification import Classification
 from ledger.custodian import Custodian
 from ledger.exposure import LogAge, expose
 from ledger.findings import Examiner
+from ledger.history import History
 from ledger.labels import BorrowerKeys
 from ledger.manifest import parse_manifest
 from ledger.note import Signer
@@ -69,9 +70,10 @@ def found() -> Oracle:
     seeds = {name: lender(number).keyring.log_seed for number, name in enumerate(names, 1)}
     logs = {name: MemoryLog(Signer.from_seed(manifest.origin(name), seeds[name])) for name in names}
     ceremony = deal(MEMBERS, manifest.threshold, rng)
-    custodians = {share.index: Custodian(manifest, ceremony.public, share, logs, rng) for share in ceremony.shares}
-    examiners = {name: Examiner(manifest, ceremony.public) for name in names}
-    return Oracle(manifest, ceremony, logs, custodians, examiners, rng)
+    history = History([manifest])
+    custodians = {share.index: Custodian(history, ceremony.public, share, logs, rng) for share in ceremony.shares}
+    examiners = {name: Examiner(history, ceremony.public) for name in names}
+    return Oracle(history, ceremony, logs, custodians, examiners, rng)
 
 
 def lend(consortium: Consortium) -> None:

@@ -59,10 +59,10 @@ def _made() -> tuple[Consortium, dict[str, bytes]]:
     """The consortium after a ceremony, some positions and a query; and that query's transcripts by form."""
     bare = found(len(MEMBERS), POLICY, seed="audit")
     ceremony = run_ceremony(bare)
-    whole = Consortium(bare.manifest, ceremony, bare.logs, {}, {}, bare.rng)
+    whole = Consortium(bare.history, ceremony, bare.logs, {}, {}, bare.rng)
     for share in ceremony.shares:
-        whole.custodians[share.index] = Custodian(whole.manifest, ceremony.public, share, whole.logs, whole.rng)
-    whole.examiners.update((name, Examiner(whole.manifest, ceremony.public)) for name in MEMBERS)
+        whole.custodians[share.index] = Custodian(whole.history, ceremony.public, share, whole.logs, whole.rng)
+    whole.examiners.update((name, Examiner(whole.history, ceremony.public)) for name in MEMBERS)
     for place, borrower in enumerate(BORROWERS):
         for member in MEMBERS:
             whole.report(member, borrower, loan(10 + place))
