@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from ledger import fsck
+from ledger.checkpoint import SignedHead
 from ledger.errors import Exhausted, InvalidInput, NotFound, Unverified
 from ledger.frozen import Frozen
 from ledger.log import Listener, Lock, Log
+from ledger.log_heads import Heads, bare
 from ledger.log_keys import MAX_NUMBER, NEXT_NUMBER, ORIGIN, encode_number
 from ledger.note import Signer, VerifierKey
 from ledger.own_log import OwnLog
@@ -107,6 +109,11 @@ class Chain:
         """Calls `listener(log, size before)` after every commit, in the thread that wrote. It must not raise."""
         self._listeners.append(listener)
 
+    @property
+    def store(self) -> Store:
+        """Where it lies, for what else is kept of its logs (ledger.witness, ledger.witnessed)."""
+        return self._store
+
     def frozen(self, origin: str) -> bool:
         """Whether evidence of a fork has frozen this log. Read from memory."""
         return origin in self.freezer
@@ -147,6 +154,18 @@ class Chain:
         for prefix in old.keys.all():
             while gone := list(self._store.scan(prefix, prefix_end(prefix), limit=_DELETED_AT_ONCE)):
                 self._store.write([(key, None) for key, _ in gone], sync=False)
+        return new
+
+    def set_aside(self, origin: str, towards: SignedHead) -> Log:
+        """As `forget`, but what was held stays in the store, under the old number, which nothing refers to any more.
+
+        towards: a head of this log, verified; entries that lead past it to another one are a Fork from then on.
+        """
+        old = self.log_by_origin(origin)
+        new = Log(self._store, self._give_number(origin), old.member, old.key, self._new_lock(), self._listeners)
+        with new.lock:
+            new.commit([], new.state_for_writing().tree, Heads(None, None, (bare(towards, old.key),)))
+        self._open(new)
         return new
 
     def _number(self, origin: str) -> int:

@@ -25,15 +25,19 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class LogAge:
-    """How current one member's log is. head_age: seconds since its newest head was stored here, 0 for one's own.
+    """How current one member's log is. head_age: seconds since its author's last heartbeat, 0 for one's own.
 
-    feed_age: seconds since its last position, by that entry's time; -1 where there is none yet.
+    feed_age: seconds since its last position, by that entry's time; -1 where there is none yet. stale: by
+    ledger.freshness. frozen: its author has signed two histories. witnessed_size: of its newest witnessed head, or 0.
     """
 
     member: str
     size: int
     head_age: int
     feed_age: int
+    stale: bool = False
+    frozen: bool = False
+    witnessed_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,13 @@ class Exposure:
         self._add_counts(message)
         for log in self.logs:
             message.logs.add(
-                member=log.member, size=log.size, head_age_seconds=log.head_age, feed_age_seconds=log.feed_age
+                member=log.member,
+                size=log.size,
+                head_age_seconds=log.head_age,
+                feed_age_seconds=log.feed_age,
+                stale=log.stale,
+                frozen=log.frozen,
+                witnessed_size=log.witnessed_size,
             )
         for left in self.excluded:
             message.excluded.add(member=left.member, reason=left.reason)

@@ -1,7 +1,8 @@
 """When this node came to hold what it holds of each log.
 
 Two questions are answered from it: what a custodian held 30 s ago (protocol section 9, Q6), and how fresh a log is: how
-long ago its author itself last told us that it has nothing newer (design section 4, freshness).
+long ago its author itself last told us that it has nothing newer (design section 4, freshness). Entries that arrive say
+nothing of that: others pass them on, however old they are.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ class Arrivals:
         while len(seen) > 1 and seen[1][0] <= now - self._tolerance:
             seen.popleft()
 
-    def confirm(self, member: str, now: float) -> None:
-        """The author said at `now` that its newest head is the one held here."""
-        self._confirmed[member] = now
+    def confirm(self, member: str, when: float) -> None:
+        """The author said that its newest head is one that is held here; `when` is the older of its own time and that
+        of the receipt. From any thread."""
+        self._confirmed[member] = max(when, self._confirmed.get(member, -inf))
 
     def held_before(self, member: str, now: float) -> int:
         """How many entries of that log were held a tolerance before `now`. From any thread."""
@@ -59,10 +61,9 @@ class Arrivals:
         return size
 
     def age(self, member: str, now: float) -> float | None:
-        """Seconds since the author's last word or entry; None where it was not heard of since the start."""
-        seen = self._seen[member]
-        latest = max(seen[-1][0] if seen else -inf, self._confirmed.get(member, -inf))
-        return None if latest == -inf else now - latest
+        """Seconds since the author's last heartbeat; None where there was none since the start."""
+        latest = self._confirmed.get(member)
+        return None if latest is None else max(0.0, now - latest)
 
     def running(self, now: float) -> float:
         """Seconds since the node's start."""

@@ -78,6 +78,19 @@ class Freezing:
             self._forks.append(fork)
             self._news.set()
 
+    def frozen(self, origin: str) -> bool:
+        """See ledger.freezing."""
+        return self._chain.frozen(origin)
+
+    def conflicting(self, origin: str) -> bool:
+        """See ledger.freezing."""
+        return self._chain.conflicting_witnesses(origin) is not None
+
+    def witnessed(self, origin: str) -> bytes:
+        """See ledger.freezing."""
+        newest = self._witnessed.newest(origin)
+        return b"" if newest is None else newest.signed.note.encode()
+
     def wants(self, held: Log) -> bool:
         """Whether more of a log is taken: of a frozen one no more than up to its last witnessed head."""
         return not self._chain.frozen(held.origin) or held.size < self._witnessed.size(held.origin)
@@ -142,9 +155,9 @@ class Freezing:
         """Whether witnessed heads of a frozen log conflict."""
         conflict = await self._off_loop(self._witnessed.conflict, held)
         if conflict is not None:
-            await self.conflicting(conflict)
+            await self.in_conflict(conflict)
 
-    async def conflicting(self, conflict: Conflict) -> None:
+    async def in_conflict(self, conflict: Conflict) -> None:
         """Two heads have been witnessed: the author has had helpers, and no size is the one that counts."""
         origin = conflict.known.head.origin
         known, other = conflict.known.note.encode(), conflict.other.note.encode()
@@ -244,3 +257,13 @@ def is_astray(chain: Chain, witnessed: Witnessed, origin: str) -> bool:
     if newest is None or not chain.frozen(origin) or chain.conflicting_witnesses(origin) is not None:
         return False
     return newest.size <= held.size and held.root_at(newest.size) != newest.signed.head.root
+
+
+def set_strays_aside(chain: Chain, witnessed: Witnessed) -> None:
+    """At the node's start: replicas of frozen logs that are of another history than the one witnessed are begun anew,
+    to be fetched from who holds that one. What was held stays in the store."""
+    for held in [held for held in chain.logs() if is_astray(chain, witnessed, held.origin)]:
+        newest = witnessed.newest(held.origin)
+        assert newest is not None, "astray of it"
+        log.error("another history than the witnessed one was held", origin=held.origin, size=held.size)
+        chain.set_aside(held.origin, newest.signed)

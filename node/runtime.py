@@ -19,12 +19,15 @@ from plimsoll.v1 import audit_pb2_grpc, lender_pb2_grpc, operator_pb2_grpc, peer
 from ledger import home as layout
 from ledger.chain import Chain
 from ledger.config import Config
+from ledger.cosignature import Cosigner
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
 from ledger.history import History
 from ledger.manifest import Manifest
 from ledger.note import Signer
 from ledger.store import Store
+from ledger.witness import Witness
+from ledger.witnessed import Witnessed
 from node import table
 from node.arrivals import Arrivals
 from node.asking import Asking
@@ -40,6 +43,8 @@ from node.custodians import Custodians
 from node.custody import Custody
 from node.disk import Disk
 from node.files import read
+from node.freezing import Freezing, set_strays_aside
+from node.freshness import Freshness
 from node.gate import Gate
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
@@ -58,6 +63,7 @@ from node.stores import log_names
 from node.succession import Succession
 from node.tls import Callers, Presented
 from node.vault import Vault
+from node.witnessing import Witnessing
 from node.workers import Workers
 
 log = structlog.get_logger()
@@ -133,6 +139,8 @@ class Node:
     ) -> None:
         config, keyring, manifest, member = self._home.config, self._identity.keyring, self._manifest, self._member
         clock, links = self._clock, connections.links
+        witnessed = Witnessed(chain.store, consortium.history, threading.Lock())
+        set_strays_aside(chain, witnessed)
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
             arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
@@ -142,6 +150,25 @@ class Node:
         interval = manifest.policy.gossip_seconds
         gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
         committer = Committer(chain.own(signer), guard, gossip, arrivals, threads, clock)
+        freezing = Freezing(consortium, chain, witnessed, gossip.problems, committer, threads, clock)
+        cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, keyring.cosign_seed)
+        witnessing = Witnessing(
+            consortium,
+            chain,
+            signer,
+            cosigner,
+            Witness(chain.store, chain, cosigner, threading.Lock()),
+            witnessed,
+            links,
+            gossip,
+            guard,
+            arrivals,
+            freezing,
+            threads,
+            clock,
+        )
+        gossip.freezing, gossip.witnessing = freezing, witnessing
+        freshness = Freshness(consortium, chain, arrivals, witnessed, clock)
         vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
         ceremonies = Ceremonies(consortium, chain, vault, committer, threads, self._rng, clock=clock)
         custody = Custody(consortium, chain, ceremonies, gossip, arrivals, threads, self._rng, clock)
@@ -166,7 +193,18 @@ class Node:
             consortium, keyring, own, shelf, custody, pseudonyms, committer, workers, self._rng, clock
         )
         state = State(
-            self._home.folder, consortium, chain, book, links, gossip, arrivals, ceremonies, guard, disk, reporting
+            self._home.folder,
+            consortium,
+            chain,
+            book,
+            links,
+            gossip,
+            freshness,
+            freezing,
+            ceremonies,
+            guard,
+            disk,
+            reporting,
         )
 
         callers = Callers(manifest, config.revoked)
@@ -174,7 +212,7 @@ class Node:
         gate = Gate(member, callers.identify)
         server = Server(gate, connections.server_credentials(), str(config.listen))
         signed_manifest = read(self._home.folder / layout.MANIFEST)
-        peer_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(chain, gossip, custody), server.grpc)
+        peer_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(chain, gossip, custody, witnessing), server.grpc)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(chain, signed_manifest), server.grpc)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(LenderService(asking, reporting), server.grpc)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorService(state, backups), server.grpc)
@@ -183,6 +221,8 @@ class Node:
         background = [
             asyncio.create_task(gossip.run(), name="gossip"),
             asyncio.create_task(custody.run(server.serving), name="custody"),
+            asyncio.create_task(freezing.run(), name="freezing"),
+            asyncio.create_task(witnessing.run(), name="witnessing"),
             asyncio.create_task(reporting.keep_book(), name="book"),
             asyncio.create_task(disk.run(), name="disk"),
         ]

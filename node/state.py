@@ -13,11 +13,12 @@ from plimsoll.v1 import operator_pb2
 
 from ledger import home
 from ledger.chain import Chain
-from node.arrivals import Arrivals
 from node.book import Book
 from node.ceremonies import Ceremonies
 from node.consortium import Consortium
 from node.disk import Disk
+from node.freezing import Freezing
+from node.freshness import Freshness
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.links import Link
@@ -35,7 +36,8 @@ class State:
         book: Book,
         links: Mapping[str, Link],
         gossip: Gossip,
-        arrivals: Arrivals,
+        freshness: Freshness,
+        freezing: Freezing,
         ceremonies: Ceremonies,
         guard: SelfForkGuard,
         disk: Disk,
@@ -48,7 +50,8 @@ class State:
         self._book = book
         self._links = links
         self._gossip = gossip
-        self._arrivals = arrivals
+        self._freshness = freshness
+        self._freezing = freezing
         self._ceremonies = ceremonies
         self._guard = guard
         self._disk = disk
@@ -91,6 +94,7 @@ class State:
         """What a person should look at; docs/operations.md has a section for each."""
         alerts = list(self._disk.problems.values())
         alerts += [f"{origin}: {why}" for origin, why in self._gossip.problems.items()]
+        alerts += self._freezing.alerts()
         keys = self._ceremonies.status()
         if keys.epoch and keys.custodian and not keys.holds_shares:
             alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: reshare")
@@ -108,7 +112,7 @@ class State:
 
     def _log(self, member: str) -> operator_pb2.LogStatus:
         log = self._chain.log(member)
-        age = 0.0 if member == self._member else self._arrivals.age(member, time.monotonic())
+        age, current = self._freshness.heard(member), self._freshness.of(member, log.size)
         return operator_pb2.LogStatus(
             member=member,
             size=log.size,
@@ -116,6 +120,8 @@ class State:
             root="" if log.head is None else log.head.head.root.hex(),
             head_age_seconds=-1 if age is None else int(age),
             problem=self._gossip.problems.get(log.origin, ""),
+            witnessed_size=current.witnessed_size,
+            frozen=current.frozen,
         )
 
 

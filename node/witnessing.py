@@ -79,6 +79,7 @@ class Witnessing:
         self._freezing = freezing
         self._executor = executor
         self._clock = clock or Clock()
+        self._history = consortium.history
         #: By log: who has shown its head of it since the start, and it was held here.
         self._compared: defaultdict[str, set[str]] = defaultdict(set)
         self._waiting: list[tuple[SignedHead, asyncio.Future[SignatureLine]]] = []
@@ -92,15 +93,22 @@ class Witnessing:
         while True:
             due = self._clock.monotonic() + self._consortium.manifest.policy.heartbeat_seconds
             try:
-                await asyncio.wait_for(self._beat(due), max(0.0, due - self._clock.monotonic()))
+                await asyncio.wait_for(self._beat(), max(0.0, due - self._clock.monotonic()))
             except TimeoutError:
                 pass  # somebody is slow; the next head is due
             except PlimsollError as error:
                 log.warning("no heartbeat", why=str(error))
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
 
-    async def _beat(self, due: float) -> None:
+    def _follow(self) -> None:
+        """A successor may be in force since."""
+        if self._history is not self._consortium.history:
+            self._history = self._consortium.history
+            self._witnessed.follow(self._history)
+
+    async def _beat(self) -> None:
         """The newest head, to all peers at once; the same one to everybody, as the log may grow meanwhile."""
+        self._follow()
         manifest, own = self._consortium.manifest, self._chain.log(self._member)
         if self._chain.frozen(own.origin) or own.origin in self._gossip.problems:
             return
@@ -141,6 +149,7 @@ class Witnessing:
         """The caller's head with this member's cosignature; empty where its tree is not held yet, or this node may not
         cosign yet. Raises Refused for another member's log, InvalidInput, Unverified (FORK for a log of two histories).
         """
+        self._follow()
         manifest = self._consortium.manifest
         head = parse_head_text(parse_note(request.head).text)
         if caller not in manifest or head.origin != manifest.origin(caller):
@@ -216,7 +225,7 @@ class Witnessing:
         except Conflict as conflict:
             await self._show(conflict.known)
             await self._show(conflict.other)
-            await self._freezing.conflicting(conflict)
+            await self._freezing.in_conflict(conflict)
             return
         except NotFound:  # of a log this node does not know yet
             return

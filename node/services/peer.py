@@ -11,21 +11,29 @@ from node.custody import Custody
 from node.gate import CALLER, Context
 from node.gossip import Gossip
 from node.services.reading import blocks, heads
+from node.witnessing import Witnessing
 
 
 class PeerService(peer_pb2_grpc.PeerServiceServicer):
     """Translates; the caller is the member its certificate names, whatever a message says."""
 
-    def __init__(self, chain: Chain, gossip: Gossip, custody: Custody) -> None:
+    def __init__(self, chain: Chain, gossip: Gossip, custody: Custody, witnessing: Witnessing) -> None:
         self._chain = chain
         self._gossip = gossip
         self._custody = custody
+        self._witnessing = witnessing
 
     async def Heads(  # noqa: N802 -- gRPC's names
         self, request: peer_pb2.HeadsRequest, context: Context
     ) -> peer_pb2.HeadsResponse:
-        """One per log that has entries."""
-        return peer_pb2.HeadsResponse(heads=heads(self._chain))
+        """One per log that has entries, and what is known to be witnessed."""
+        return peer_pb2.HeadsResponse(heads=heads(self._chain), witnessed=self._witnessing.notes())
+
+    async def Witness(  # noqa: N802
+        self, request: peer_pb2.WitnessRequest, context: Context
+    ) -> peer_pb2.WitnessResponse:
+        """The caller's own head, cosigned."""
+        return await self._witnessing.answer(CALLER.get().member, request)
 
     async def Push(  # noqa: N802
         self, request: peer_pb2.PushRequest, context: Context
