@@ -40,8 +40,8 @@ dealers and fewer than t' receivers are dishonest, who is both counts as both. T
   honest receivers hold. So honest custodians keep what they have until all receivers have confirmed, or for a day;
 - holding a confirmation back, to bring a resharing to its end after it was left behind by another from the same epoch:
   both give shares of the same secrets, the later one is in force, and what it is dealt from was kept for it;
-- keeping old shares that should be erased: t custodians that do, or are broken into before they erase, have the secrets.
-  Nobody can check erasure.
+- keeping old shares that should be erased: t custodians that do, or are broken into before they erase, have the
+  secrets. Nobody can check erasure.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from typing import Any
 from plimsoll.v1 import entry_pb2
 
 from tests.ledger.ceremony import rfc9180
-from tests.vectors.generate_group_crypto import Part, frame, scalar, secret, times, to_scalar, total, wide
+from tests.ledger.rfc9496 import L
+from tests.vectors.generate_group_crypto import Part, frame, scalar, secret, times, to_scalar, wide
 
 FOLDER = Path(__file__).parent
 CONSORTIUM = sha256(b"plimsoll test vectors: consortium").digest()
@@ -42,6 +43,10 @@ def digest(*parts: Part) -> bytes:
 
 def listed(items: Sequence[Part]) -> list[Part]:
     return [len(items), *items]
+
+
+def listed_twice(rows: Sequence[Sequence[Part]]) -> list[Part]:
+    return [len(rows), *(part for row in rows for part in listed(row))]
 
 
 def value(polynomial: Sequence[int], at: int) -> int:
@@ -69,42 +74,73 @@ class Logs:
         self.entries[author].append(raw)
         return sha256(b"\x00" + raw).digest()
 
+    def encoded(self) -> dict[str, list[str]]:
+        """Every entry, base64, by whose log it is in."""
+        logs = {name: self.entries[i] for i, name in enumerate(self.custodians, 1)}
+        return {name: [base64.b64encode(raw).decode() for raw in raws] for name, raws in logs.items()}
+
 
 class Attempt:
-    """One attempt in these logs. Every method appends one entry."""
+    """One attempt in these logs. Every method appends one entry, of the dealer or receiver with the index given."""
 
-    def __init__(self, logs: Logs, number: int) -> None:
-        self.logs, self.number = logs, number
-        self.id = digest("plimsoll/v1/ceremony", CONSORTIUM, MANIFEST, EPOCH, number)
-        self.private = {i: wide(f"{logs.name} {number} ready {i}")[:32] for i in logs.everybody}
+    def __init__(self, logs: Logs, number: int, manifest: bytes = MANIFEST, epoch: int = EPOCH) -> None:
+        self.logs, self.number, self.epoch, self.manifest = logs, number, epoch, manifest
+        self.id = digest("plimsoll/v1/ceremony", CONSORTIUM, manifest, epoch, number)
+        # At the founding custodian i is the i-th member, and both dealer i and receiver i.
+        self.dealers = self.receivers = list(logs.everybody)
+        self.threshold = logs.threshold
+        self.begin()
+
+    def begin(self) -> None:
+        self.name = f"{self.logs.name} {self.number}"
+        self.private = {j: wide(f"{self.name} ready {j}")[:32] for j in self.indices}
         self.readies: dict[int, bytes] = {}
         self.polynomials: dict[int, list[list[int]]] = {}
         self.commitments: dict[int, list[list[bytes]]] = {}
         self.dealings: dict[int, bytes] = {}
+        self.known: dict[tuple[int, ...], tuple[list[bytes], list[list[bytes]]]] = {}
 
-    def ready(self, i: int) -> None:
-        message = entry_pb2.Ready(ceremony=self.id, hpke_key=rfc9180.public(self.private[i]))
-        self.readies[i] = self.logs.append(i, ready=message)
+    @property
+    def indices(self) -> range:
+        """Of the receivers."""
+        return range(1, len(self.receivers) + 1)
+
+    def append_as_dealer(self, i: int, why_void: str = "", **kind: Any) -> bytes:
+        return self.logs.append(self.dealers[i - 1], why_void, **kind)
+
+    def append(self, j: int, why_void: str = "", **kind: Any) -> bytes:
+        return self.logs.append(self.receivers[j - 1], why_void, **kind)
+
+    def ready(self, j: int) -> None:
+        message = entry_pb2.Ready(ceremony=self.id, hpke_key=rfc9180.public(self.private[j]))
+        self.readies[j] = self.append(j, ready=message)
+
+    def constant(self, i: int, c: int) -> int:
+        """The constant term of a dealer's polynomial."""
+        return secret(f"{self.name} dealer {i} coefficient {c} 0")
 
     def bundle(self, i: int, j: int) -> bytes:
         return b"".join(scalar(value(polynomial, j)) for polynomial in self.polynomials[i])
 
     def deal(self, i: int, bad: Collection[int] = (), junk: Collection[int] = (), why_void: str = "") -> None:
         """bad: who is sealed a share off the polynomials. junk: who is sent what does not open."""
-        name, t = f"{self.logs.name} {self.number} dealer {i}", self.logs.threshold
-        polynomials = [[secret(f"{name} coefficient {c} {k}") for k in range(t)] for c in COORDINATES]
+        name = f"{self.name} dealer {i}"
+        polynomials = [
+            [self.constant(i, c), *(secret(f"{name} coefficient {c} {k}") for k in range(1, self.threshold))]
+            for c in COORDINATES
+        ]
         commitments = [[times(coefficient) for coefficient in polynomial] for polynomial in polynomials]
         bound = digest("plimsoll/v1/commitments", self.id, i, *listed([p for row in commitments for p in row]))
         self.polynomials[i], self.commitments[i] = polynomials, commitments
         sealed = []
-        for j in self.logs.everybody:
+        for j in self.indices:
             plain = self.bundle(i, j) if j not in bad else scalar(1) * len(COORDINATES)
             info = frame("plimsoll/v1/share", self.id, i, j, bound)
             ephemeral = wide(f"{name} to {j}")[:32]
             one = rfc9180.seal(rfc9180.public(self.private[j]), info, plain, ephemeral)
             sealed.append(one if j not in junk else bytes(len(one)))
         proofs = [self.possession(i, c, polynomials[c][0]) for c in COORDINATES]
-        if why_void:
+        if "possession" in why_void:
             proofs = proofs[::-1]
         coordinates = [
             entry_pb2.Coordinate(commitments=row, possession=proof)
@@ -113,29 +149,29 @@ class Attempt:
         message = entry_pb2.Dealing(
             ceremony=self.id, readies_digest=self.readies_digest(), coordinates=coordinates, sealed_shares=sealed
         )
-        self.dealings[i] = self.logs.append(i, why_void, dealing=message)
+        self.dealings[i] = self.append_as_dealer(i, why_void, dealing=message)
 
     def readies_digest(self) -> bytes:
-        return digest("plimsoll/v1/readies", self.id, *listed([self.readies[i] for i in self.logs.everybody]))
+        return digest("plimsoll/v1/readies", self.id, *listed([self.readies[j] for j in self.indices]))
 
     def possession(self, i: int, c: int, a0: int) -> bytes:
-        u = secret(f"{self.logs.name} {self.number} dealer {i} possession {c}")
+        u = secret(f"{self.name} dealer {i} possession {c}")
         challenge = to_scalar("plimsoll/v1/possession", self.id, i, c, times(a0), times(u))
         return scalar(challenge) + scalar(u - challenge * a0)
 
     def close(self, i: int, dealers: Sequence[int]) -> bytes:
         message = entry_pb2.Close(ceremony=self.id, dealings=[self.dealings[d] for d in dealers])
-        return self.logs.append(i, close=message)
+        return self.append(i, close=message)
 
     def complain(self, i: int, dealer: int, close: bytes) -> bytes:
         """Gives the complaint's id."""
         message = entry_pb2.Complaint(ceremony=self.id, close=close, dealing=self.dealings[dealer])
-        return digest("plimsoll/v1/complaint", self.id, i, self.logs.append(i, complaint=message))
+        return digest("plimsoll/v1/complaint", self.id, i, self.append(i, complaint=message))
 
     def reveal(self, dealer: int, complaint: bytes, to: int) -> bytes:
         shares = [scalar(value(polynomial, to)) for polynomial in self.polynomials[dealer]]
         message = entry_pb2.Reveal(ceremony=self.id, complaint=complaint, shares=shares)
-        return self.logs.append(dealer, reveal=message)
+        return self.append_as_dealer(dealer, reveal=message)
 
     def confirm(
         self,
@@ -154,49 +190,58 @@ class Attempt:
                 reveals=sorted(reveals),
                 transcript=transcript,
             )
-            self.logs.append(i, why_void, confirmation=message)
+            self.append(i, why_void, confirmation=message)
 
     def public(self, qualified: Sequence[int]) -> tuple[list[bytes], list[list[bytes]]]:
         """The keys, and each custodian's public shares."""
-        keys = [total([self.commitments[d][c][0] for d in qualified]) for c in COORDINATES]
-        shares = [[times(self.share(qualified, c, j)) for c in COORDINATES] for j in self.logs.everybody]
-        return keys, shares
+        chosen = tuple(qualified)
+        if chosen not in self.known:
+            keys, *shares = ([times(self.share(chosen, c, j)) for c in COORDINATES] for j in (0, *self.indices))
+            self.known[chosen] = keys, shares
+        return self.known[chosen]
+
+    def weight(self, dealer: int, qualified: Sequence[int]) -> int:
+        return 1
 
     def share(self, qualified: Sequence[int], c: int, j: int) -> int:
-        return sum(value(self.polynomials[d][c], j) for d in qualified)
+        return sum(self.weight(d, qualified) * value(self.polynomials[d][c], j) for d in qualified) % L
 
     def transcript(self, close: bytes, qualified: Sequence[int], dropped: Sequence[int]) -> bytes:
         keys, shares = self.public(qualified)
         parts = [self.id, close, *listed([self.dealings[d] for d in qualified]), *listed(dropped), *listed(keys)]
-        parts += [len(shares), *(part for share in shares for part in listed(share))]
-        return digest("plimsoll/v1/ceremony-transcript", *parts)
+        return digest(*self.domain_and_rest([*parts, *listed_twice(shares)]))
+
+    def domain_and_rest(self, parts: list[Part]) -> list[Part]:
+        return ["plimsoll/v1/ceremony-transcript", *parts]
 
     def case(self, what: str, close: bytes, qualified: Sequence[int], dropped: Sequence[int] = ()) -> dict[str, Any]:
         logs = self.logs
-        keys, shares = self.public(qualified)
         return {
             "case": what,
             "consortium": CONSORTIUM.hex(),
-            "manifest": MANIFEST.hex(),
-            "epoch": EPOCH,
+            "manifest": self.manifest.hex(),
+            "epoch": self.epoch,
             "custodians": logs.custodians,
             "threshold": logs.threshold,
-            "logs": {
-                name: [base64.b64encode(raw).decode() for raw in logs.entries[i]]
-                for i, name in enumerate(logs.custodians, 1)
-            },
+            "logs": logs.encoded(),
             "void": logs.void,
+            **self.result(close, qualified, dropped),
+        }
+
+    def result(self, close: bytes, qualified: Sequence[int], dropped: Sequence[int]) -> dict[str, Any]:
+        keys, shares = self.public(qualified)
+        return {
             "attempt": self.number,
             "ceremony": self.id.hex(),
             "readies_digest": self.readies_digest().hex(),
-            "hpke_private_keys": [self.private[i].hex() for i in logs.everybody],
+            "hpke_private_keys": [self.private[j].hex() for j in self.indices],
             "close": close.hex(),
             "qualified": list(qualified),
             "dropped": list(dropped),
             "transcript": self.transcript(close, qualified, dropped).hex(),
             "public_keys": [key.hex() for key in keys],
             "public_shares": [[point.hex() for point in share] for share in shares],
-            "secret_shares": [[scalar(self.share(qualified, c, j)).hex() for c in COORDINATES] for j in logs.everybody],
+            "secret_shares": [[scalar(self.share(qualified, c, j)).hex() for c in COORDINATES] for j in self.indices],
         }
 
 
