@@ -81,7 +81,7 @@ class Watch:
         self._check_own(machine, parts)
 
     def _check_own(self, machine: Machine, parts: Parts) -> None:
-        log = parts.own.log
+        log = parts.own
         for index, leaf in self._acknowledged[machine.member].items():
             if index >= log.size or log.leaf_hash(index) != leaf:
                 self.broken(f"{machine.member} lost its own entry {index}, which it had acknowledged")

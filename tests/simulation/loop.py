@@ -87,12 +87,17 @@ class VirtualLoop(base_events.BaseEventLoop):
             if process is not None and not process.alive:
                 done.set_exception(process.gone())
                 return
+            outcome, failure = None, None
             try:
                 outcome = func(*args)
             except BaseException as error:  # noqa: BLE001 -- handed to whoever waits for it
-                done.set_exception(_unstopped(error))
-            else:
+                failure = _unstopped(error)
+            if done.cancelled():  # the power was cut while it ran
+                return
+            if failure is None:
                 done.set_result(outcome)
+            else:
+                done.set_exception(failure)
 
         self.call_later(self._delay(process), work, context=copy_context())
         return done

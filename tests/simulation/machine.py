@@ -6,30 +6,35 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from plimsoll.v1 import peer_pb2_grpc
 
 from ledger.ceremony import Timing
-from ledger.chain import Chain, OwnLog
+from ledger.chain import Chain, Log, OwnLog
+from ledger.cosignature import Cosigner
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
 from ledger.history import History
 from ledger.manifest import Manifest
 from ledger.note import Signer
 from ledger.store import Store
+from ledger.witness import Witness
+from ledger.witnessed import Witnessed
 from node.arrivals import Arrivals
 from node.asking import Asking
 from node.book import Book
+from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.committer import Committer
 from node.consortium import Consortium
 from node.custodians import Custodians
 from node.custody import Custody
+from node.freezing import Freezing, set_strays_aside
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.keyring import Keyring
@@ -40,6 +45,7 @@ from node.services.peer import PeerService
 from node.shelf import Shelf
 from node.stores import log_names
 from node.vault import Vault
+from node.witnessing import Witnessing
 from node.workers import Workers
 from tests.simulation.disk import Disk, Drawer, Faults, Image
 from tests.simulation.loop import VirtualLoop
@@ -74,15 +80,18 @@ class Parts:
 
     process: Process
     chain: Chain
-    own: OwnLog
-    guard: SelfForkGuard
     gossip: Gossip
     committer: Committer
     custody: Custody
     asking: Asking
     reporting: Reporting
-    shelf: Shelf
     server: Server
+    background: Mapping[str, Coroutine[Any, Any, None]]
+
+    @property
+    def own(self) -> Log:
+        """The log that this node writes."""
+        return self.chain.log(self.process.member)
 
 
 @dataclass
@@ -149,6 +158,11 @@ class Machine:
         """What lies on its disks."""
         return {"chain": self.chain_disk.image(), "book": self.book_disk.image(), "vault": self.drawer.content}
 
+    def restore(self, images: Mapping[str, Image | bytes | None]) -> None:
+        """Another disk, with what a backup had: never a custodian's secrets, which are kept out of backups."""
+        self.chain_disk = Disk(self.faults, self.rng, images.get("chain"))  # type: ignore[arg-type]
+        self.book_disk = Disk(self.faults, self.rng, images.get("book"))  # type: ignore[arg-type]
+
     def start(self) -> bool:
         """Whether the node runs then: the power may be cut, or the disk fail, as it starts."""
         self.starts += 1
@@ -163,11 +177,8 @@ class Machine:
         self.node = parts
         self.on_start(self, parts)
         self.setting.network.serve(self.member, parts.server, self.callers)
-        background: list[Any] = [parts.gossip.run()]
-        if self.setting.full:
-            background += [parts.custody.run(_nobody_told), parts.reporting.keep_book()]
-        for work in background:
-            process.start(work).add_done_callback(lambda task: self._ended(process, task))
+        for name, work in parts.background.items():
+            process.start(work, name).add_done_callback(lambda task: self._ended(process, task))
         return True
 
     def crash(self) -> None:
@@ -200,71 +211,67 @@ def assembled(machine: Machine, process: Process) -> Parts:
     setting, keyring, clock, kinds = machine.setting, machine.keyring, machine.clock, machine.kinds
     manifest, member, network = setting.manifest, machine.member, setting.network
     rng = random.Random(f"{machine.rng.random()}").randbytes
-    executor: Any = None  # the loop runs everything itself
+    threads: Any = None  # the loop runs everything itself
     chain = _open_chain(machine.chain_disk.open(), manifest, member)
+    book = Book(machine.book_disk.open(), keyring.book_key, rng)
     consortium = Consortium(member, History([manifest]))
     links = {
         other.name: Link(other.name, str(other.address), network.channel(process, other.name), clock)  # type: ignore[arg-type]
         for other in manifest.members
         if other.name != member
     }
+    witnessed = Witnessed(chain.store, consortium.history)
+    set_strays_aside(chain, witnessed)
     arrivals = Arrivals(manifest.policy.heads_seconds)
     for each in manifest.members:
         arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
-    own = kinds.own_log(chain.log(member), Signer.from_seed(manifest.origin(member), keyring.log_seed))
+    own = partial(chain.log, member)
+    signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
     guard = kinds.guard(len(manifest.members) - 1, machine.alone)
     interval = manifest.policy.gossip_seconds
-    gossip = kinds.gossip(chain, member, links.values(), arrivals, guard, executor, interval, clock)
-    committer = kinds.committer(own, guard, gossip, arrivals, executor, clock)
-    vault = Vault(Path("/nowhere"), keyring, manifest.consortium, rng, machine.drawer)
-    custody = _custody(kinds, consortium, chain, vault, gossip, arrivals, committer, executor, rng, clock)
-    custodians = Custodians(consortium, custody, links)
-    book = Book(machine.book_disk.open(), keyring.book_key, rng)
-    shelf = Shelf(manifest, keyring, own.log, book)
-    pseudonyms = Pseudonyms(
-        consortium, lambda: chain.log(member), shelf, custody, custodians, committer, executor, rng, clock
-    )
-    asking = Asking(
+    gossip = kinds.gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
+    committer = kinds.committer(kinds.own_log(chain.log(member), signer), guard, gossip, arrivals, threads, clock)
+    freezing = Freezing(consortium, chain, witnessed, gossip.problems, committer, threads, clock)
+    cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, keyring.cosign_seed)
+    witness = Witness(chain.store, chain, cosigner)
+    witnessing = Witnessing(
         consortium,
         chain,
+        signer,
+        cosigner,
+        witness,
+        witnessed,
+        links,
         gossip,
+        guard,
         arrivals,
-        custody,
-        custodians,
-        pseudonyms,
-        committer,
-        setting.table,
-        executor,
+        freezing,
+        threads,
         clock,
     )
-    workers = Workers(1)
-    reporting = Reporting(manifest, keyring, own.log, shelf, custody, pseudonyms, committer, workers, rng, clock)
-    server = Server(process)
-    service = PeerService(chain, gossip, custody)
-    peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type,no-untyped-call]
-    return Parts(process, chain, own, guard, gossip, committer, custody, asking, reporting, shelf, server)
-
-
-def _custody(
-    kinds: Kinds,
-    consortium: Consortium,
-    chain: Chain,
-    vault: Vault,
-    gossip: Gossip,
-    arrivals: Arrivals,
-    committer: Committer,
-    executor: Any,
-    rng: Callable[[int], bytes],
-    clock: Clock,
-) -> Custody:
-    with suppress(ImportError):
-        from node.ceremonies import Ceremonies
-
-        ceremonies = Ceremonies(consortium, chain, vault, committer, executor, rng, QUICK, clock)
-        return kinds.custody(consortium, chain, ceremonies, gossip, arrivals, executor, rng, clock)
-    return kinds.custody(  # type: ignore[call-arg]
-        consortium, chain, vault, gossip, arrivals, committer, executor, rng, QUICK, clock  # type: ignore[arg-type]
+    gossip.freezing, gossip.witnessing = freezing, witnessing
+    vault = Vault(Path("/nowhere"), keyring, manifest.consortium, rng, machine.drawer)
+    ceremonies = Ceremonies(consortium, chain, vault, committer, threads, rng, QUICK, clock)
+    custody = kinds.custody(consortium, chain, ceremonies, gossip, arrivals, threads, rng, clock)
+    custodians = Custodians(consortium, custody, links)
+    shelf = Shelf(consortium, keyring, own, book)
+    pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, threads, rng, clock)
+    asking = Asking(
+        consortium, chain, gossip, arrivals, custody, custodians, pseudonyms, committer, setting.table, threads, clock
     )
+    reporting = Reporting(consortium, keyring, own, shelf, custody, pseudonyms, committer, Workers(1), rng, clock)
+    server = Server(process)
+    service = PeerService(chain, gossip, custody, witnessing)
+    peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type,no-untyped-call]
+    background = {"gossip": gossip.run()}
+    if setting.full:
+        background |= {
+            "custody": custody.run(_nobody_told),
+            "freezing": freezing.run(),
+            "witnessing": witnessing.run(),
+            "book": reporting.keep_book(),
+        }
+    return Parts(process, chain, gossip, committer, custody, asking, reporting, server, background)
 
 
 def _open_chain(store: Store, manifest: Manifest, member: str) -> Chain:
