@@ -21,20 +21,21 @@ from ledger.covered import Covered
 from ledger.dlog import Table
 from ledger.errors import InvalidInput, PlimsollError, Unready
 from ledger.exposure import Left, LogAge, expose
+from ledger.freezing import Freezing, NothingFrozen
 from ledger.identity import canonical
 from ledger.inquiry import PURPOSES
-from ledger.joined import log_name
 from ledger.labels import BorrowerKeys
 from ledger.query import Asking as Setting
 from ledger.query import Query
 from ledger.transcript import FULL, REDACTED, Transcript
-from node.arrivals import Arrivals
 from node.clock import Clock
 from node.committer import Committer
 from node.consortium import Consortium
 from node.custodians import Custodians
 from node.custody import Custody
+from node.freshness import Freshness
 from node.gossip import Gossip
+from node.named_logs import NamedLogs
 from node.pseudonyms import Pseudonyms
 from node.quorum import ask_quorum
 from node.tails import tail
@@ -62,21 +63,25 @@ class Asking:
         consortium: Consortium,
         chain: Chain,
         gossip: Gossip,
-        arrivals: Arrivals,
+        freshness: Freshness,
         custody: Custody,
         custodians: Custodians,
         pseudonyms: Pseudonyms,
         committer: Committer,
         table: Table,
         executor: Executor,
+        freezing: Freezing | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """freezing: what is known of frozen logs."""
         self._consortium = consortium
         self._member = consortium.member
+        self._freezing = freezing or NothingFrozen()
         self._clock = clock or Clock()
+        self._logs = NamedLogs(chain, consortium.id)
         self._chain = chain
         self._gossip = gossip
-        self._arrivals = arrivals
+        self._freshness = freshness
         self._custody = custody
         self._custodians = custodians
         self._pseudonyms = pseudonyms
@@ -107,15 +112,15 @@ class Asking:
         keys, examiner = self._custody.keys, self._custody.examiner
         if keys is None or examiner is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        logs = {log_name(log.origin): Covered(log) for log in self._chain.logs()}
-        return Setting(self._consortium.history, keys, examiner, logs, self._member)
+        logs = {name: Covered(log) for name, log in self._logs.items()}
+        return Setting(self._consortium.history, keys, examiner, logs, self._member, self._freezing)
 
     async def _ask(self, setting: Setting, query: Query, index: int) -> Mapping[str, PlimsollError]:
         """Has t custodians answer the logged inquiry; who failed."""
         log = self._chain.log(self._member)
         receipt = await self._off_loop(lambda: log.receipt(index).encode())
         request = query.logged(index, receipt, tail(log, index))
-        custodians = self._consortium.history.keeping(setting.keys.epoch)
+        custodians = setting.keeping
         examined = asyncio.ensure_future(self._off_loop(query.examine))  # while the custodians do the same
 
         async def ask(member: str) -> bool:
@@ -132,7 +137,7 @@ class Asking:
 
     def _failed(self, setting: Setting, query: Query, failures: Mapping[str, PlimsollError]) -> list[Left]:
         """Custodians whose answer was wrong, or that had none."""
-        names = self._consortium.history.keeping(setting.keys.epoch).custodians
+        names = setting.keeping.custodians
         wrong = {names[index - 1]: reason for index, reason in query.failed.items()}
         named = {member: wrong.get(member, error.reason) for member, error in failures.items()}
         for member, reason in named.items():
@@ -141,20 +146,8 @@ class Asking:
 
     def _ages(self, answer: Answer) -> list[LogAge]:
         """How current each log is that was used."""
-        now, clock = self._clock.monotonic(), int(self._clock.unix())
-        ages = []
-        for member, head in zip(answer.manifest.members, answer.heads, strict=True):
-            heard = 0.0 if member.name == self._member else self._arrivals.age(member.name, now)
-            last = self._chain.log(member.name).last_position
-            ages.append(
-                LogAge(
-                    member.name,
-                    head.size,
-                    int(self._arrivals.running(now) if heard is None else heard),
-                    -1 if last is None else max(0, clock - last.time),
-                )
-            )
-        return ages
+        pairs = zip(answer.manifest.members, answer.heads, strict=True)
+        return [self._freshness.of(member.name, head.size) for member, head in pairs]
 
     @asynccontextmanager
     async def _turn(self, borrower: str) -> AsyncIterator[None]:

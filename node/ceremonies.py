@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -55,6 +56,7 @@ class Ceremonies:
         self._clock = clock or Clock()
         self._following = Following(chain)
         self._epochs: Epochs | None = None
+        self._news = asyncio.Event()
         self._keeper = self._open()
         self._shares: Mapping[int, SecretShares] = {}
 
@@ -92,7 +94,13 @@ class Ceremonies:
                 pause = BUSY if self.under_way else IDLE
             except PlimsollError as error:  # a log or the vault cannot be read or written: the rest of the node goes on
                 log.error("key ceremony cannot be followed", why=str(error))
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), pause)
+            self._news.clear()
+
+    def wake(self) -> None:
+        """A manifest may have begun a new epoch."""
+        self._news.set()
 
     async def step(self) -> None:
         """One look at the logs, and what follows from it."""

@@ -78,7 +78,7 @@ class Committer:
             for entries, done in group:
                 _settle(done, index)
                 index += len(entries)
-            self._arrivals.note(self._own.log.member, self._own.log.covered, self._clock.monotonic())
+            self._arrivals.note(self._own.log.origin, self._own.log.covered, self._clock.monotonic())
             self._gossip.grown(self._own.log.origin)
 
     def _take(self) -> list[tuple[Sequence[bytes], asyncio.Future[int]]]:

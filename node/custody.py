@@ -17,13 +17,15 @@ import structlog
 from plimsoll.v1 import peer_pb2
 
 from ledger.chain import Chain
+from ledger.checkpoint import parse_head_text
 from ledger.custodian import Custodian
 from ledger.errors import InvalidInput, Refused, Unready, Unverified
 from ledger.findings import Examiner
+from ledger.freezing import Freezing, NothingFrozen
 from ledger.inquiry import Inquiry
-from ledger.joined import log_name
 from ledger.keys import PublicKeys
 from ledger.manifest import Manifest
+from ledger.note import parse_note
 from ledger.receipt import Receipt
 from ledger.replica_gap import LacksEntries
 from node.arrivals import Arrivals
@@ -31,6 +33,7 @@ from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.consortium import Consortium
 from node.gossip import Gossip
+from node.named_logs import NamedLogs
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -55,8 +58,10 @@ class Custody:
         arrivals: Arrivals,
         executor: Executor,
         rng: Callable[[int], bytes],
+        freezing: Freezing | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """freezing: what is known of frozen logs."""
         self._consortium = consortium
         self._member = consortium.member
         self._chain = chain
@@ -65,8 +70,12 @@ class Custody:
         self._arrivals = arrivals
         self._executor = executor
         self._rng = rng
+        self._freezing = freezing or NothingFrozen()
         self._clock = clock or Clock()
-        self._made_under: bytes = b""
+        self._logs = NamedLogs(chain, consortium.id)
+        self._followed = consortium.history
+        #: When (monotonic) manifests were replaced: askers may not know of it for a while.
+        self._replaced: dict[bytes, float] = {}
         self._custodians: dict[int, Custodian] = {}
         # A caller waits behind its own questions before it waits behind others', so that many of one member's delay
         # another's by one; and nobody waits in a thread, of which there are few.
@@ -96,7 +105,9 @@ class Custody:
 
         async def stepped() -> None:
             nonlocal told
-            self._take_over()
+            async with self._one_at_a_time:
+                self._take_over()
+            self._note_witnessed()
             if self.keys is not None and not told:
                 told = True
                 log.info("keys are final", epoch=self.keys.epoch)
@@ -106,18 +117,23 @@ class Custody:
 
     def _take_over(self) -> None:
         """What the ceremonies have brought, and the manifest in force."""
-        manifest, keys, shares = self._consortium.manifest, self.keys, self._ceremonies.shares
+        history, keys, shares = self._consortium.history, self.keys, self._ceremonies.shares
+        if history is not self._followed:
+            self._replaced[self._followed.current.id] = self._clock.monotonic()
+            self._followed = history
+            for custodian in self._custodians.values():
+                custodian.follow(history, self._logs)
+            if self.examiner is not None:
+                self.examiner.follow(history)
         if keys is None:
             return
-        if self.examiner is None or self._made_under != manifest.id:
-            self.examiner, self._made_under = Examiner(self._consortium.history, keys), manifest.id
-            self._custodians = {}
-        logs = {log_name(held.origin): held for held in self._chain.logs()}
+        if self.examiner is None:
+            self.examiner = Examiner(history, keys)
         for epoch in shares.keys() - self._custodians.keys():
             public = self._ceremonies.keys_of(epoch)
             if public is not None:
                 self._custodians[epoch] = Custodian(
-                    self._consortium.history, public, shares[epoch], logs, self._rng, self.examiner
+                    history, public, shares[epoch], self._logs, self._rng, self.examiner
                 )
         for epoch in self._custodians.keys() - shares.keys():
             del self._custodians[epoch]
@@ -142,7 +158,10 @@ class Custody:
         passing = asyncio.create_task(self._pass_on(caller, request))  # while it is worked out
         try:
             response = await self._answer(
-                caller, lambda custodian: custodian.answer(caller, request, self._now(), self._held_before)
+                caller,
+                lambda custodian: custodian.answer(
+                    caller, request, self._now(), self._held_before, self._freezing, self._replaced_lately()
+                ),
             )
             if not await passing:  # it may have had to be fetched first
                 await self._pass_on(caller, request)
@@ -193,7 +212,7 @@ class Custody:
             return  # refused where the rest is
         deadline = self._clock.monotonic() + CATCH_UP_TIMEOUT
         while self._clock.monotonic() < deadline:
-            known = self._consortium.history.get(inquiry.manifest) is not None
+            known = self._followed.get(inquiry.manifest) is not None
             if known and (inquiry.epoch in self._custodians or inquiry.epoch <= max(self._custodians)):
                 return
             await asyncio.sleep(LOOK_AGAIN)
@@ -215,7 +234,7 @@ class Custody:
                 remaining = deadline - self._clock.monotonic()
                 if remaining <= 0:
                     raise
-                await self._gossip.fetch(lacking.member, lacking.size, [caller], remaining)
+                await self._gossip.fetch(self._logs.origin(lacking.member), lacking.size, [caller], remaining)
 
     async def _to_its_end(self, work: Callable[[], T]) -> T:
         """work() in a thread. Where the caller goes away meanwhile, the next one still waits for the end of it."""
@@ -229,8 +248,24 @@ class Custody:
             if not job.cancelled():
                 job.exception()  # looked at, so that nobody logs that it was not
 
-    def _held_before(self, member: str) -> int:
-        return self._arrivals.held_before(member, self._clock.monotonic())
+    def _replaced_lately(self) -> list[bytes]:
+        """The manifests that were in force a moment ago."""
+        since = self._clock.monotonic() - self._consortium.manifest.policy.inquiry_seconds
+        return [identity for identity, replaced in self._replaced.items() if replaced > since]
+
+    def _held_before(self, name: str) -> int:
+        """See `ledger.freezing.HeldBefore`."""
+        origin = self._logs.origin(name)
+        noted = _witnessed(origin) if self._freezing.frozen(origin) else origin
+        return self._arrivals.held_before(noted, self._clock.monotonic())
+
+    def _note_witnessed(self) -> None:
+        """How far frozen logs are known to have been witnessed."""
+        for held in self._chain.logs():
+            note = self._freezing.witnessed(held.origin) if self._freezing.frozen(held.origin) else b""
+            if note:
+                size = parse_head_text(parse_note(note).text).size
+                self._arrivals.note(_witnessed(held.origin), size, self._clock.monotonic())
 
     def _now(self) -> int:
         return int(self._clock.unix())
@@ -238,3 +273,8 @@ class Custody:
     def _check_ready(self) -> None:
         if not self._custodians:
             raise Unready("NO_SHARES", f"{self._member} holds no shares of the keys")
+
+
+def _witnessed(origin: str) -> str:
+    """Under what the arrival of witnessed heads of a log is noted."""
+    return f"{origin} witnessed"

@@ -45,12 +45,17 @@ class Freshness:
             self._witnessed.size(held.origin),
         )
 
+    def witnessed_root(self, member: str) -> str:
+        """The root at the log's newest witnessed head, hex; "" where there is none."""
+        kept = self._witnessed.newest(self._chain.log(member).origin)
+        return "" if kept is None else kept.signed.head.root.hex()
+
     def heard(self, member: str) -> float | None:
         """Seconds since the author's last heartbeat, the older of its time and that of its receipt; 0 of this member's
         own log. Where none came since the start, by the newest witnessed head, which bears one; None without any."""
         if member == self._consortium.member:
             return 0.0
-        age = self._arrivals.age(member, self._clock.monotonic())
+        age = self._arrivals.age(self._chain.log(member).origin, self._clock.monotonic())
         if age is not None:
             return age
         kept = self._witnessed.newest(self._chain.log(member).origin)

@@ -212,13 +212,13 @@ class Gossip:
                 log.error("fork", origin=block.origin, why=error.message)
                 raise
         # What cannot be shown to others yet counts for nothing: an author must not be able to split members by it.
-        self._arrivals.note(replica.member, replica.covered, self._clock.monotonic())
+        self._arrivals.note(replica.origin, replica.covered, self._clock.monotonic())
         return size
 
-    async def fetch(self, member: str, size: int, hints: Iterable[str], timeout: float) -> None:
-        """Makes the replica of `member`'s log reach `size`, asking its author and `hints` first. Raises Unavailable."""
-        replica = self._chain.log(member)
-        order = [name for name in dict.fromkeys([*hints, member, *self._peers]) if name in self._peers]
+    async def fetch(self, origin: str, size: int, hints: Iterable[str], timeout: float) -> None:
+        """Makes a replica reach `size`, asking `hints` and its author first. Raises NotFound, Unavailable."""
+        replica = self._chain.log_by_origin(origin)
+        order = [name for name in dict.fromkeys([*hints, replica.member, *self._peers]) if name in self._peers]
         deadline = self._clock.monotonic() + timeout
         for name in order:
             peer = self._peers.get(name)  # it may have left the consortium meanwhile
@@ -227,9 +227,9 @@ class Gossip:
             try:
                 await asyncio.wait_for(self._pull(peer, replica.origin), deadline - self._clock.monotonic())
             except (PlimsollError, TimeoutError) as error:
-                log.info("fetch failed", peer=name, log=member, why=str(error))
+                log.info("fetch failed", peer=name, log=origin, why=str(error))
         if replica.size < size:
-            raise Unavailable("LACKING", f"entries of {member}'s log could not be fetched in time")
+            raise Unavailable("LACKING", f"entries of {replica.member}'s log could not be fetched in time")
 
     # -- push
 

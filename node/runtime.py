@@ -42,11 +42,11 @@ from node.credentials import NodeIdentity
 from node.custodians import Custodians
 from node.custody import Custody
 from node.disk import Disk
-from node.files import read
 from node.freezing import Freezing, set_strays_aside
 from node.freshness import Freshness
 from node.gate import Gate
 from node.gossip import Gossip
+from node.governance import Governance
 from node.guard import SelfForkGuard
 from node.home import Home
 from node.leveldb import MIB, LevelStore
@@ -109,7 +109,7 @@ class Node:
             workers = Workers(config.workers)
             disk = Disk([chain_store, book_store], config.reserve_mib * MIB)
             backups = Backups(self._home, chain_store, book_store, log_names(self._manifest), self._clock)
-            consortium = Consortium(self._member, History([self._manifest]))
+            consortium = Consortium(self._member, self._identity.lineage.history)
             presented = Presented(self._identity.key, self._identity.certificate)
             connections = Connections(consortium, presented, self._clock)
             try:
@@ -143,7 +143,7 @@ class Node:
         set_strays_aside(chain, witnessed)
         arrivals = Arrivals(manifest.policy.heads_seconds)
         for each in manifest.members:
-            arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
+            arrivals.found(chain.log(each.name).origin, chain.log(each.name).covered, clock.monotonic())
         own = partial(chain.log, member)
         signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
         guard = SelfForkGuard(len(manifest.members) - 1, self._alone)
@@ -171,7 +171,7 @@ class Node:
         freshness = Freshness(consortium, chain, arrivals, witnessed, clock)
         vault = Vault(self._home.folder, keyring, manifest.consortium, self._rng)
         ceremonies = Ceremonies(consortium, chain, vault, committer, threads, self._rng, clock=clock)
-        custody = Custody(consortium, chain, ceremonies, gossip, arrivals, threads, self._rng, clock)
+        custody = Custody(consortium, chain, ceremonies, gossip, arrivals, threads, self._rng, freezing, clock)
         custodians = Custodians(consortium, custody, links)
         shelf = Shelf(consortium, keyring, own, book)
         pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, threads, self._rng, clock)
@@ -180,13 +180,14 @@ class Node:
             consortium,
             chain,
             gossip,
-            arrivals,
+            freshness,
             custody,
             custodians,
             pseudonyms,
             committer,
             dlog_table,
             threads,
+            freezing,
             clock,
         )
         reporting = Reporting(
@@ -208,14 +209,30 @@ class Node:
         )
 
         callers = Callers(manifest, config.revoked)
-        succession = Succession(consortium, chain, callers, connections, gossip, arrivals, clock)  # noqa: F841 -- governance will call it
+        succession = Succession(consortium, chain, callers, connections, gossip, ceremonies, arrivals, clock)
+
+        async def succeeded(history: History) -> None:
+            succession.follow(history)
+
+        governance = Governance(
+            self._home,
+            self._identity.lineage,
+            chain,
+            committer,
+            succeeded,
+            threads,
+            resharing=lambda: ceremonies.under_way,
+            limit=lambda origin: witnessed.size(origin) if chain.frozen(origin) else None,
+            clock=clock,
+        )
         gate = Gate(member, callers.identify)
         server = Server(gate, connections.server_credentials(), str(config.listen))
-        signed_manifest = read(self._home.folder / layout.MANIFEST)
         peer_pb2_grpc.add_PeerServiceServicer_to_server(PeerService(chain, gossip, custody, witnessing), server.grpc)
-        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(chain, signed_manifest), server.grpc)
+        audit_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(chain, lambda: governance.lineage), server.grpc)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(LenderService(asking, reporting), server.grpc)
-        operator_pb2_grpc.add_OperatorServiceServicer_to_server(OperatorService(state, backups), server.grpc)
+        operator_pb2_grpc.add_OperatorServiceServicer_to_server(
+            OperatorService(state, backups, governance), server.grpc
+        )
         await server.start()
         log.info("started", member=member, listen=str(config.listen), consortium=manifest.consortium.hex())
         background = [
@@ -225,6 +242,7 @@ class Node:
             asyncio.create_task(witnessing.run(), name="witnessing"),
             asyncio.create_task(reporting.keep_book(), name="book"),
             asyncio.create_task(disk.run(), name="disk"),
+            asyncio.create_task(governance.run(), name="governance"),
         ]
         try:
             await _until(stop, background)

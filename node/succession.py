@@ -13,6 +13,7 @@ from ledger.chain import Chain
 from ledger.errors import Refused
 from ledger.history import History
 from node.arrivals import Arrivals
+from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.connections import Connections
 from node.consortium import Consortium
@@ -32,6 +33,7 @@ class Succession:
         callers: Callers,
         connections: Connections,
         gossip: Gossip,
+        ceremonies: Ceremonies,
         arrivals: Arrivals,
         clock: Clock,
     ) -> None:
@@ -40,6 +42,7 @@ class Succession:
         self._callers = callers
         self._connections = connections
         self._gossip = gossip
+        self._ceremonies = ceremonies
         self._arrivals = arrivals
         self._clock = clock
 
@@ -53,10 +56,11 @@ class Succession:
             key = manifest.log_key(member.name)
             if key.name not in known:
                 held = self._chain.add(member.name, key.name, key)
-                self._arrivals.found(member.name, held.covered, self._clock.monotonic())
+                self._arrivals.found(held.origin, held.covered, self._clock.monotonic())
         self._consortium.follow(history)
         self._callers.follow(manifest)
         self._connections.follow()
         self._gossip.follow(self._connections.links.values(), manifest.policy.gossip_seconds)
         self._arrivals.follow(manifest.policy.heads_seconds)
+        self._ceremonies.wake()
         log.info("a successor is in force", manifest=manifest.id.hex(), sequence=manifest.sequence)

@@ -167,7 +167,7 @@ class Witnessing:
         if held.root_at(head.size) != head.root:
             await self._show(signed)
             self._gossip.check_one_history(caller)
-        self._arrivals.confirm(caller, self._clock.monotonic() - max(0.0, self._clock.unix() - spoken))
+        self._arrivals.confirm(head.origin, self._clock.monotonic() - max(0.0, self._clock.unix() - spoken))
         if not self._may_cosign(head.origin):
             return peer_pb2.WitnessResponse()
         line = await self._cosigned(signed)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
 from ledger.chain import Chain
+from ledger.lineage import Lineage
 from node.gate import Context
 from node.services.reading import blocks, heads
 
@@ -14,15 +15,17 @@ from node.services.reading import blocks, heads
 class AuditService(audit_pb2_grpc.AuditServiceServicer):
     """Reads the chain; asks nothing else of the node."""
 
-    def __init__(self, chain: Chain, manifest: bytes) -> None:
+    def __init__(self, chain: Chain, lineage: Callable[[], Lineage]) -> None:
+        """lineage: the manifests so far, asked for anew each time."""
         self._chain = chain
-        self._manifest = manifest
+        self._lineage = lineage
 
     async def Manifest(  # noqa: N802 -- gRPC's names
         self, request: audit_pb2.ManifestRequest, context: Context
     ) -> audit_pb2.ManifestResponse:
-        """The signed note."""
-        return audit_pb2.ManifestResponse(manifest=self._manifest)
+        """The founding manifest's note, and every successor with the approvals that show it."""
+        lineage = self._lineage()
+        return audit_pb2.ManifestResponse(manifest=lineage.founding, successions=lineage.successions())
 
     async def LatestHeads(  # noqa: N802
         self, request: audit_pb2.LatestHeadsRequest, context: Context

@@ -1,30 +1,56 @@
-"""OperatorService: how the node is, and copies of what it has."""
+"""OperatorService: how the node is, copies of what it has, and how the consortium is to change."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 
 from plimsoll.v1 import operator_pb2, operator_pb2_grpc
 
+from ledger.proposals import Proposed
 from node.backup import Index
 from node.backups import Backups
 from node.gate import Context
+from node.governance import Governance
 from node.state import State
+
+#: Bytes of manifests in one answer: members that propose the largest ones would otherwise stop it altogether.
+MAX_TEXTS = 8 << 20
 
 
 class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
     """Translates."""
 
-    def __init__(self, state: State, backups: Backups) -> None:
+    def __init__(self, state: State, backups: Backups, governance: Governance) -> None:
         self._state = state
         self._backups = backups
+        self._governance = governance
 
     async def Status(  # noqa: N802 -- gRPC's names
         self, request: operator_pb2.StatusRequest, context: Context
     ) -> operator_pb2.StatusResponse:
         """Everything an operator asks first at three in the morning."""
         return self._state.describe()
+
+    async def Propose(  # noqa: N802
+        self, request: operator_pb2.ProposeRequest, context: Context
+    ) -> operator_pb2.ProposeResponse:
+        """Durable in this member's log when it returns; it is no approval yet."""
+        identity, index = await self._governance.propose(request.manifest)
+        return operator_pb2.ProposeResponse(manifest=identity, index=index)
+
+    async def Approve(  # noqa: N802
+        self, request: operator_pb2.ApproveRequest, context: Context
+    ) -> operator_pb2.ApproveResponse:
+        """Binding, once it is durable in this member's log."""
+        return operator_pb2.ApproveResponse(index=await self._governance.approve(request.manifest))
+
+    async def Proposals(  # noqa: N802
+        self, request: operator_pb2.ProposalsRequest, context: Context
+    ) -> operator_pb2.ProposalsResponse:
+        """Each with its text and who approves it."""
+        found = await self._governance.proposals()
+        return operator_pb2.ProposalsResponse(proposals=[_proposed(each) for each in _fitting(found)])
 
     async def Backup(  # noqa: N802
         self, request: operator_pb2.BackupRequest, context: Context
@@ -43,3 +69,25 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
                     yield operator_pb2.BackupResponse(phase="done", summary=summary)
                 else:
                     yield operator_pb2.BackupResponse(phase=step.phase, done=step.done, total=step.total)
+
+
+def _fitting(found: Iterable[Proposed]) -> Iterator[Proposed]:
+    """Those with most approvals first, as many as one answer holds; then in the order in which they came."""
+    room = MAX_TEXTS
+    chosen = []
+    for number, each in sorted(enumerate(found), key=lambda pair: -len(pair[1].approved)):
+        room -= len(each.manifest.text.encode())
+        if room >= 0:
+            chosen.append((number, each))
+    for _, each in sorted(chosen, key=lambda pair: pair[0]):
+        yield each
+
+
+def _proposed(proposed: Proposed) -> operator_pb2.ProposedManifest:
+    return operator_pb2.ProposedManifest(
+        manifest=proposed.manifest.id,
+        proposer=proposed.proposer,
+        text=proposed.manifest.text.encode(),
+        approved=proposed.approved,
+        needed=proposed.needed,
+    )
