@@ -31,7 +31,7 @@ def test_the_command_is_the_client() -> None:
     assert command.value == "client.cli:main"
 
 
-@pytest.mark.parametrize("lock", ["build.lock", "requirements.lock"])
+@pytest.mark.parametrize("lock", ["build.lock", "requirements.lock", "fuzz.lock"])
 def test_every_locked_package_has_one_version_and_hashes_and_names_no_place_to_fetch_from(lock: str) -> None:
     lines = (ROOT / "scripts" / lock).read_text().splitlines()
     text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))

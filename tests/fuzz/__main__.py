@@ -1,0 +1,7 @@
+"""See tests.fuzz.command."""
+
+from __future__ import annotations
+
+from tests.fuzz.command import main
+
+raise SystemExit(main())

@@ -1,0 +1,12 @@
+"""Every target there is: one for each reader of bytes that come from outside."""
+
+from __future__ import annotations
+
+from tests.fuzz import entries, files, formats, messages
+from tests.fuzz.target import Target
+
+TARGETS: tuple[Target, ...] = (*formats.TARGETS, *entries.TARGETS, *files.TARGETS, *messages.TARGETS)
+
+BY_NAME = {target.name: target for target in TARGETS}
+
+assert len(BY_NAME) == len(TARGETS), "two targets have one name"
