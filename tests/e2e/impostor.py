@@ -20,6 +20,7 @@ from ledger.ceremony import CeremonyContext, read_entry, replay
 from ledger.ceremony.entry import CeremonyEntry
 from ledger.chain import Chain, Log, OwnLog, Replica
 from ledger.checkpoint import Head, sign_head
+from ledger.cosignature import Cosigner
 from ledger.elgamal import Ciphertext
 from ledger.entries import Kind
 from ledger.evaluation import Evaluation, batch_digest
@@ -29,7 +30,7 @@ from ledger.keys import PublicKeys
 from ledger.labels import BorrowerKeys, Numbered, QueryKeys
 from ledger.memory_store import MemoryStore
 from ledger.merkle import leaf_hash
-from ledger.note import Signer
+from ledger.note import Note, Signer
 from ledger.position_entry import PositionEntry
 from ledger.pseudonym import Batch
 from tests.cluster import CONSENT, Cluster
@@ -68,9 +69,11 @@ class Impostor:
         """Its log key."""
         return Signer.from_seed(self.origin, self.cluster.keyring(self.member).log_seed)
 
-    def catch_up(self) -> None:
+    def catch_up(self, *, own: bool = True) -> None:
         """Pulls every log from the first server, its own too."""
         for log in self.chain.logs():
+            if log.member == self.member and not own:
+                continue
             request = peer_pb2.PullRequest(origin=log.origin, start=log.size)
             for response in self.stubs[self.servers[0]].Pull(request, timeout=20):
                 Replica(log).apply(response.block)
@@ -130,6 +133,32 @@ class Impostor:
         index = self.append(*entries)
         self.deliver()
         return index
+
+    # -- witnesses
+
+    def beat(self, server: str, witnessed: bytes = b"", size: int | None = None) -> bytes:
+        """Asks one node to cosign its log at its end, or at a size; the note with the node's line, or nothing."""
+        request = peer_pb2.WitnessRequest(head=self.spoken(size).encode(), witnessed=witnessed)
+        return bytes(self.stubs[server].Witness(request, timeout=10).head)
+
+    def beat_until_cosigned(self, server: str, timeout: float = 15.0) -> bytes:
+        """The same until there is a line."""
+        deadline = time.monotonic() + timeout
+        while not (note := self.beat(server)):
+            assert time.monotonic() < deadline, f"{server} does not cosign"
+            time.sleep(0.2)
+        return note
+
+    def spoken(self, size: int | None = None) -> Note:
+        """Its head with its own cosignature, as of now."""
+        size = self.log.size if size is None else size
+        signed = sign_head(Head(self.origin, size, self.log.root_at(size)), self.signer)
+        return signed.note.with_signatures([self.cosigner_of(self.member).cosign(signed.note.text, int(time.time()))])
+
+    def cosigner_of(self, member: str) -> Cosigner:
+        """The cosigning key of a member that is in league with it, or its own."""
+        key = self.manifest.cosigner_key(member)
+        return Cosigner.from_seed(key.name, self.cluster.keyring(member).cosign_seed)
 
     # -- keys
 

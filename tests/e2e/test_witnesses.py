@@ -1,0 +1,85 @@
+"""Every log's newest head is witnessed within seconds, whoever is away; who was away learns it from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from plimsoll.v1 import lender_pb2, operator_pb2
+
+from tests.cluster import Cluster
+from tests.e2e.conftest import Found
+from tests.e2e.feeds import row
+
+BEAT = 1
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def five(found_module: Found) -> Iterator[Cluster]:
+    cluster: Cluster = found_module(policy={"heartbeat_seconds": BEAT, "gossip_seconds": 1})
+    cluster.start()
+    cluster.wait_ready()
+    yield cluster
+
+
+def log_of(cluster: Cluster, at: str, author: str) -> operator_pb2.LogStatus:
+    return next(log for log in cluster.status(at).logs if log.member == author)
+
+
+def all_witnessed(cluster: Cluster, *authors: str) -> bool:
+    """Whether each node that runs knows that all it holds of these authors' logs has been witnessed."""
+    logs = [log_of(cluster, at, author) for at in cluster.running for author in authors]
+    return all(log.witnessed_size == log.size == log.known_size for log in logs)
+
+
+def test_what_is_appended_is_witnessed_everywhere_within_a_few_beats(five: Cluster) -> None:
+    assert five.report("lender-1", [row(f"test:7100{number}", 1_000_000) for number in range(20)]).published == 20
+    five.wait_until(lambda: all_witnessed(five, *five.members), "all logs are witnessed at all nodes", 15 * BEAT)
+    assert all(log_of(five, at, "lender-1").witnessed_size >= 20 for at in five.members)
+
+
+def test_heads_of_idle_logs_stay_fresh(five: Cluster) -> None:
+    five.wait_until(lambda: all_witnessed(five, *five.members), "all logs are witnessed", 15 * BEAT)
+    for at in five.members:
+        assert all(0 <= log.head_age_seconds <= 3 * BEAT + 2 for log in five.status(at).logs)
+
+
+def test_a_report_says_how_fresh_each_lender_is(five: Cluster) -> None:
+    five.report("lender-1", [row("test:710100", 1_000_000)])
+    five.report("lender-2", [row("test:710100", 2_000_000)])
+    five.wait_same_heads()
+    answer: lender_pb2.ExposureResponse = five.ask("lender-3", "test:710100")
+    assert [log.member for log in answer.logs] == list(five.members)
+    for log in answer.logs:
+        assert not log.stale
+        assert not log.frozen
+        assert log.head_age_seconds <= 3 * BEAT + 2
+        assert 0 < log.witnessed_size <= log.size
+
+
+def test_absent_witnesses_stop_no_log_and_learn_what_they_missed(five: Cluster) -> None:
+    five.kill("lender-5")
+    assert five.report("lender-1", [row("test:710200", 1_000_000)]).published == 1
+    five.wait_until(lambda: all_witnessed(five, "lender-1"), "witnessed without lender-5", 15 * BEAT)
+    five.kill("lender-4")  # now too few are left to witness anything
+    before = log_of(five, "lender-1", "lender-1").witnessed_size
+    assert five.report("lender-1", [row("test:710201", 1_000_000)]).published == 1
+    five.wait_until(
+        lambda: log_of(five, "lender-2", "lender-5").head_age_seconds > 3 * BEAT, "silence shows", 10 * BEAT + 5
+    )
+    assert log_of(five, "lender-1", "lender-1").witnessed_size == before < log_of(five, "lender-1", "lender-1").size
+    five.restart("lender-4", "lender-5")
+    five.wait_until(lambda: all_witnessed(five, *five.members), "all are witnessed again", 30)
+    for at in ("lender-4", "lender-5"):
+        assert log_of(five, at, "lender-1").witnessed_size > before
+
+
+def test_what_was_witnessed_is_still_known_after_a_restart(five: Cluster) -> None:
+    five.wait_until(lambda: all_witnessed(five, *five.members), "all logs are witnessed", 15 * BEAT)
+    sizes = [log.witnessed_size for log in five.status("lender-2").logs]
+    five.kill(*five.members)
+    five.start("lender-2")  # alone: it can neither sign nor ask
+    five.wait_until(lambda: five.status("lender-2").state == "read-only", "lender-2 is up", 30)
+    assert [log.witnessed_size for log in five.status("lender-2").logs] == sizes
