@@ -26,6 +26,7 @@ def copy_store(source: LevelStore, target: Path) -> Iterator[int]:
     batch: list[Put] = []
     size = copied = 0
     pairs = source.scan(*_EVERYTHING)
+    files.make_folder(target)
     with closing(LevelStore(target, cache_mib=8)) as copy:
         for key, value in pairs:
             batch.append((key, value))
