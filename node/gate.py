@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Never
@@ -90,28 +90,28 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         return grpc.stream_unary_rpc_method_handler(self._unary(handler, method))
 
     def _unknown(self, method: str) -> Any:
-        async def guarded(_: Any, context: Context) -> Never:
+        async def guarded(context: Context) -> Never:
             async with self._guard(context, method, known=False):
                 await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such call")
 
-        return guarded
+        return _letting_go(guarded)
 
     def _unary(self, handler: Any, method: str) -> Any:
         inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
 
-        async def guarded(_: Any, context: Context) -> bytes:
+        async def guarded(context: Context) -> bytes:
             async with self._guard(context, method) as party, self._request(handler, context, party, method) as request:
                 raw: bytes = handler.response_serializer(await inner(request, context))
                 party.work(len(raw) / BYTES_A_UNIT, self._clock())
                 return raw
 
-        return guarded
+        return _letting_go(guarded)
 
     def _streaming(self, handler: Any, method: str) -> Any:
         inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
         held = BLOCK_BYTES if method in BLOCKS else 0
 
-        async def guarded(_: Any, context: Context) -> None:
+        async def guarded(context: Context) -> None:
             async with (
                 self._guard(context, method) as party,
                 self._request(handler, context, party, method) as request,
@@ -120,7 +120,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
                 while await self._send_next(answers, handler.response_serializer, context, party, held):
                     pass
 
-        return guarded
+        return _letting_go(guarded)
 
     @asynccontextmanager
     async def _guard(self, context: Context, method: str, *, known: bool = True) -> AsyncIterator[Party]:
@@ -141,7 +141,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
             yield party
         except PlimsollError as error:
             party.refused(error, self._clock())
-            await abort(context, error)
+            await abort(context, error.with_traceback(None))  # see _letting_go
         except grpc.aio.AbortError:
             raise
         except Exception:
@@ -222,6 +222,20 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
                 # Still in the party's turn: gRPC keeps what was not read until the caller reads it or goes away.
                 await abort(context, error)
         return True
+
+
+def _letting_go(serve: Callable[[Context], Awaitable[Any]]) -> Any:
+    """A handler for gRPC. When a call is aborted gRPC keeps the exception in a circle with the call, and with it, until
+    the collector comes by, whatever its traceback leads to: the request, of up to 4 MiB."""
+
+    async def served(_: Any, context: Context) -> Any:
+        try:
+            return await serve(context)
+        except grpc.aio.AbortError as over:
+            over.__context__ = None
+            raise over.with_traceback(None)  # noqa: B904 -- it is the same
+
+    return served
 
 
 async def _pause(seconds: float) -> None:

@@ -23,7 +23,8 @@ class Limits:
     """Of one party.
 
     calls: served at once. request_bytes, answer_bytes: held at once. work: units a second, and `burst` of them at once;
-    a unit is about what a small call costs a node. stall: seconds that a message may take to arrive or to be read.
+    a unit is about what a small call costs a node. debt: seconds that a call waits at most for what others of the party
+    have used up. stall: seconds that a message may take to arrive or to be read.
     """
 
     calls: int = 96
@@ -31,18 +32,20 @@ class Limits:
     answer_bytes: int = 32 * MIB
     work: float = 1000.0
     burst: float = 5000.0
+    debt: float = 5.0
     stall: float = 20.0
 
 
 class Bucket:
     """Units that come in at `rate` a second, up to `burst` of them. Who takes more than there is goes into debt, so that
-    of many at once each is told to wait a little longer. now: seconds of any clock."""
+    of many at once each is told to wait a little longer, up to `debt` seconds. now: seconds of any clock."""
 
-    __slots__ = ("_burst", "_last", "_level", "_rate")
+    __slots__ = ("_burst", "_last", "_least", "_level", "_rate")
 
-    def __init__(self, rate: float, burst: float, now: float) -> None:
+    def __init__(self, rate: float, burst: float, debt: float, now: float) -> None:
         self._rate = rate
         self._burst = burst
+        self._least = -debt * rate
         self._level = burst
         self._last = now
 
@@ -50,7 +53,7 @@ class Bucket:
         """Seconds to wait before going on, mostly 0."""
         elapsed = max(0.0, now - self._last)
         self._last = max(now, self._last)
-        self._level = min(self._burst, self._level + elapsed * self._rate) - amount
+        self._level = max(self._least, min(self._burst, self._level + elapsed * self._rate) - amount)
         return max(0.0, -self._level / self._rate)
 
 
@@ -133,7 +136,7 @@ class Party:
         self.answers = Share(1 << 62 if limits is None else limits.answer_bytes)
         self._calls = calls
         self._served = 0
-        self._work = None if limits is None else Bucket(limits.work, limits.burst, now)
+        self._work = None if limits is None else Bucket(limits.work, limits.burst, limits.debt, now)
 
     def enter(self) -> None:
         """One more call. Raises Exhausted (TOO_MANY_CALLS) where there is no room; `leave` when the call is over."""

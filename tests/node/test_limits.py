@@ -11,28 +11,36 @@ from hypothesis import strategies as st
 from ledger.errors import Exhausted, InvalidInput, NotFound, PlimsollError, Refused, Unready, Unverified
 from node.limits import BYTES_A_UNIT, CALLS_OF_OWN, COSTS, MIB, REFUSED, Bucket, Limits, Parties, Share
 
-RATE, BURST = 100.0, 500.0
+RATE, BURST, DEBT = 100.0, 500.0, 5.0
 
 
 # -- work
 
 
 def test_a_burst_costs_no_time_and_what_comes_after_waits_its_turn() -> None:
-    bucket = Bucket(RATE, BURST, 0.0)
+    bucket = Bucket(RATE, BURST, DEBT, 0.0)
     assert [bucket.take(1, 0.0) for _ in range(int(BURST))] == [0.0] * int(BURST)
     assert [bucket.take(10, 0.0) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.3])
 
 
 def test_debt_is_paid_by_time_and_no_more_than_the_burst_is_saved_up() -> None:
-    bucket = Bucket(RATE, BURST, 0.0)
+    bucket = Bucket(RATE, BURST, DEBT, 0.0)
     assert bucket.take(BURST + 100, 0.0) == pytest.approx(1.0)
     assert bucket.take(100, 2.0) == 0.0
     assert bucket.take(BURST, 1e9) == 0.0
     assert bucket.take(1, 1e9) == pytest.approx(0.01)
 
 
+def test_debt_is_bounded_so_that_a_party_recovers_soon() -> None:
+    bucket = Bucket(RATE, BURST, DEBT, 0.0)
+    for _ in range(100):
+        bucket.take(BURST, 0.0)
+    assert bucket.take(1, 0.0) == pytest.approx(DEBT)
+    assert bucket.take(0, DEBT) == 0.0
+
+
 def test_a_clock_that_goes_back_gives_nothing_away() -> None:
-    bucket = Bucket(RATE, BURST, 1000.0)
+    bucket = Bucket(RATE, BURST, DEBT, 1000.0)
     bucket.take(BURST, 1000.0)
     bucket.take(0, 0.0)
     assert bucket.take(RATE, 1000.0) == pytest.approx(1.0)
@@ -41,7 +49,7 @@ def test_a_clock_that_goes_back_gives_nothing_away() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 200)), max_size=40))
 def test_whoever_waits_as_told_never_gets_more_than_burst_and_rate(steps: list[tuple[float, float]]) -> None:
-    bucket, now, taken = Bucket(RATE, BURST, 0.0), 0.0, 0.0
+    bucket, now, taken = Bucket(RATE, BURST, DEBT, 0.0), 0.0, 0.0
     for pause, amount in steps:
         now += pause
         now += bucket.take(amount, now)
