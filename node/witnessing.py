@@ -250,7 +250,8 @@ class Witnessing:
     async def _show(self, signed: SignedHead) -> None:
         """Its author has signed it: where it is of another history than the one held, that is a fork."""
         held = self._chain.log_by_origin(signed.head.origin)
-        await self._gossip.look_at(signed.head, bare(signed, held.key).note.encode())
+        if signed.head.size:  # every history begins with nothing
+            await self._gossip.look_at(signed.head, bare(signed, held.key).note.encode())
 
     async def _off_loop(self, work: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, partial(work, *args))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from plimsoll.v1 import lender_pb2, operator_pb2
 
@@ -17,11 +15,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def five(found_module: Found) -> Iterator[Cluster]:
+def five(found_module: Found) -> Cluster:
     cluster: Cluster = found_module(policy={"heartbeat_seconds": BEAT, "gossip_seconds": 1})
     cluster.start()
     cluster.wait_ready()
-    yield cluster
+    return cluster
 
 
 def log_of(cluster: Cluster, at: str, author: str) -> operator_pb2.LogStatus:
