@@ -22,6 +22,8 @@ from ledger.certificate import PEM, key_pem, load_certificate, load_key, named_c
 from ledger.config import Config, parse_config
 from ledger.errors import InvalidInput, NotFound, Unready
 from ledger.founding import open_manifest
+from ledger.lineage import MAX_LINEAGE_BYTES, open_lineage
+from ledger.manifest import Manifest
 from ledger.passphrase import open_with_passphrase
 from ledger.unlock import find_passphrase
 
@@ -63,7 +65,7 @@ def endpoint_from_home(
     passphrase, Refused for a wrong one, InvalidInput.
     """
     config = _config(folder)
-    manifest = open_manifest(_manifest(folder))
+    manifest = _manifest(folder)
     server = manifest.member(member or config.member)
     reached = server.address if server.name != config.member else local_address(config)
     certificate = _read(folder / home.certificate_file(role))
@@ -112,11 +114,20 @@ def _config(folder: Path) -> Config:
     return parse_config(raw)
 
 
-def _manifest(folder: Path) -> bytes:
+def _manifest(folder: Path) -> Manifest:
+    """The one in force."""
     try:
-        return _read(folder / home.MANIFEST)
+        founding = open_manifest(_read(folder / home.MANIFEST))
     except NotFound:
         raise Unready("NOT_FOUNDED", "no manifest has been adopted yet: docs/founding.md") from None
+    try:
+        raw = _read(folder / home.LINEAGE, MAX_LINEAGE_BYTES)
+    except NotFound:
+        return founding
+    history = open_lineage(raw).history
+    if history.consortium != founding.id:
+        raise InvalidInput("OTHER_LINEAGE", "begins with another manifest than manifest.note", home.LINEAGE)
+    return history.current
 
 
 def _open_key(raw: bytes, role: Role, passphrase: Callable[[], str]) -> bytes:
@@ -135,14 +146,14 @@ def _passphrase(option: str | None, configured: str | None) -> str:
     return find_passphrase(option, os.environ, configured, lambda name: _read(Path(name)), ask)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, maximum: int = MAX_FILE) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(MAX_FILE + 1)
+            raw = file.read(maximum + 1)
     except FileNotFoundError:
         raise NotFound("NO_FILE", f"there is no {path}") from None
     except OSError as error:
         raise Unready("FILE_SYSTEM", f"{path}: {error.strerror}") from error
-    if len(raw) > MAX_FILE:
+    if len(raw) > maximum:
         raise InvalidInput("FILE_TOO_LARGE", f"{path} is larger than {MAX_FILE} bytes")
     return raw

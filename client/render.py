@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from plimsoll.v1 import lender_pb2, operator_pb2
 from rich.console import Group, RenderableType
@@ -186,3 +187,36 @@ def table(title: str, *columns: str) -> Table:
 def row(to: Table, *cells: str, style: str = "") -> None:
     """A row whose cells are text and never markup."""
     to.add_row(*(Text(one_line(cell), style) for cell in cells))
+
+
+def proposals(facts: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """What is proposed: of each its id, who approves it, and what it changes."""
+    if not facts:
+        return Text("nothing is proposed")
+    parts: list[RenderableType] = []
+    for each in facts:
+        approved = ", ".join(each["approved"]) or "nobody"
+        rows = [
+            ("proposal", each["id"]),
+            ("by", each["proposer"]),
+            ("approved", f"{len(each['approved'])} of {each['needed']} needed: {approved}"),
+            *(("change", line) for line in each["changes"]),
+        ]
+        parts += [pairs(rows), Text("")]
+    return Group(*parts[:-1])
+
+
+def approved(facts: Mapping[str, Any]) -> RenderableType:
+    """What was approved."""
+    return pairs([("approved", facts["id"]), *(("change", line) for line in facts["changes"])])
+
+
+def lineage(facts: Mapping[str, Any]) -> RenderableType:
+    """The manifests, one a row."""
+    made = table(f"Consortium {facts['consortium']}", ">manifest", "id", ">key epoch", "members", "approved by")
+    for each in facts["manifests"]:
+        approved_by = ", ".join(each["approved"]) or "everybody (founding)"
+        row(made, str(each["sequence"]), each["id"], str(each["epoch"]), ", ".join(each["members"]), approved_by)
+    if facts["output"] is None:
+        return made
+    return Group(made, Text(one_line(f"written to {facts['output']}")))

@@ -24,6 +24,7 @@ from plimsoll.v1 import (
 from client.credentials import Endpoint
 from ledger import refusal
 from ledger.errors import PlimsollError, Unavailable
+from ledger.lineage import Lineage, verify_lineage
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ MAX_MESSAGE = 16 * 1024 * 1024
 QUERY_TIMEOUT = 30.0
 #: Seconds a short call may take.
 CALL_TIMEOUT = 10.0
+#: Seconds until a node says that it may not sign yet, and some.
+APPEND_TIMEOUT = 20.0
 
 
 class Session:
@@ -111,8 +114,13 @@ class Session:
     # -- any role
 
     def manifest(self) -> bytes:
-        """The manifest in force, a signed note."""
+        """The founding manifest, a signed note; `lineage` has what followed it."""
         return self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT).manifest
+
+    def lineage(self) -> Lineage:
+        """All manifests, of which the last one is in force: verified. Raises as `ledger.lineage.open_lineage`."""
+        response = self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT)
+        return verify_lineage(response.manifest, response.successions)
 
     def heads(self) -> list[bytes]:
         """The signed heads the node holds."""
@@ -145,6 +153,19 @@ class Session:
         Whoever stops iterating stops the backup, of which nothing is left then.
         """
         yield from self._stream(self._operator.Backup, operator_pb2.BackupRequest(folder=folder), None)
+
+    def propose(self, text: bytes) -> operator_pb2.ProposeResponse:
+        """Puts a successor of the manifest in force, its text, before the members."""
+        return self._call(self._operator.Propose, operator_pb2.ProposeRequest(manifest=text), APPEND_TIMEOUT)
+
+    def approve(self, identity: bytes) -> operator_pb2.ApproveResponse:
+        """Approves a proposed successor by its id (32 bytes), for good."""
+        return self._call(self._operator.Approve, operator_pb2.ApproveRequest(manifest=identity), APPEND_TIMEOUT)
+
+    def proposals(self) -> list[operator_pb2.ProposedManifest]:
+        """What is proposed to succeed the manifest in force."""
+        response = self._call(self._operator.Proposals, operator_pb2.ProposalsRequest(), CALL_TIMEOUT)
+        return list(response.proposals)
 
     # -- calls
 

@@ -15,7 +15,7 @@ from ledger.address import parse_address
 from ledger.caller import ROLES, check_role
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.founding import SignedManifest, merge_signed, read_signed_manifest
-from node import config, credentials, files, founding, hardening, upkeep
+from node import config, credentials, files, founding, hardening, membership, upkeep
 from node.answer import Answer
 from node.authority import LEAF_DAYS
 from node.home import Home, open_home
@@ -78,6 +78,7 @@ def build_parser() -> Parser:
     run.add_argument(
         "--alone", action="store_true", help="sign without asking the others: no other copy of this node ever ran"
     )
+    membership.add_to(add, _folder, _passphrase)
     _add_credential(add("credential", _credential, "Issue a certificate for a program elsewhere."))
     upkeep.add_to(add, _folder, _passphrase)
     return parser

@@ -122,6 +122,7 @@ class State:
             problem=self._gossip.problems.get(log.origin, ""),
             witnessed_size=current.witnessed_size,
             frozen=current.frozen,
+            witnessed_root=self._freshness.witnessed_root(member),
         )
 
 

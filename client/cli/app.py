@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 import typer.core
 
-from client.cli import audit, backup, delegate, demo, exposure, failure, report, status
+from client.cli import audit, backup, delegate, demo, exposure, failure, lineage, proposals, propose, report, status
 from client.cli.options import ConnectedCommand, JsonCommand, RootGroup
 
 app = typer.Typer(
@@ -54,6 +54,10 @@ delegate.add_to(app)
 for _name, _function in (
     ("backup", backup.backup),
     ("status", status.status),
+    ("propose", propose.propose),
+    ("proposals", proposals.proposals),
+    ("approve", proposals.approve),
+    ("lineage", lineage.lineage),
     ("report", report.report),
     ("exposure", exposure.exposure),
     ("audit", audit.audit),

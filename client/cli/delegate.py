@@ -22,6 +22,8 @@ COMMANDS = MappingProxyType(
         "sign": "Show a manifest, check one's own card in it, and sign it.",
         "adopt": "Put a manifest in force that everybody has signed.",
         "run": "Run this lender's node until SIGTERM or Ctrl-C.",
+        "join": "Put the last manifest of a lineage in force: when taken in, or after being away.",
+        "rekey": "Make new keys, or name a new address, and make the card to be proposed.",
         "credential": "Issue a certificate for a program elsewhere.",
         "fsck": "Check everything a home's stores hold. The node must not run.",
         "restore": "Make a home out of a backup.",

@@ -87,6 +87,7 @@ class LogStatus(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     WITNESSED_SIZE_FIELD_NUMBER: _builtins.int
     FROZEN_FIELD_NUMBER: _builtins.int
+    WITNESSED_ROOT_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """The member."""
     size: _builtins.int
@@ -103,6 +104,8 @@ class LogStatus(_message.Message):
     """Tree size of the newest witnessed head; 0: none."""
     frozen: _builtins.bool
     """Whether evidence of a fork has frozen this log."""
+    witnessed_root: _builtins.str
+    """Root at the newest witnessed head, hex; "" where there is none."""
     def __init__(
         self,
         *,
@@ -114,10 +117,11 @@ class LogStatus(_message.Message):
         problem: _builtins.str = ...,
         witnessed_size: _builtins.int = ...,
         frozen: _builtins.bool = ...,
+        witnessed_root: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frozen", b"frozen", "head_age_seconds", b"head_age_seconds", "known_size", b"known_size", "member", b"member", "problem", b"problem", "root", b"root", "size", b"size", "witnessed_size", b"witnessed_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frozen", b"frozen", "head_age_seconds", b"head_age_seconds", "known_size", b"known_size", "member", b"member", "problem", b"problem", "root", b"root", "size", b"size", "witnessed_root", b"witnessed_root", "witnessed_size", b"witnessed_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
