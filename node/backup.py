@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -89,7 +89,8 @@ class Index:
 
 def kept_files() -> Iterator[str]:
     """What of a home goes into a backup beside the stores, as far as it is there."""
-    yield from (layout.CONFIG, layout.CARD, layout.MANIFEST, layout.AUTHORITY, layout.KEYRING)
+    yield from (layout.CONFIG, layout.CARD, layout.MANIFEST, layout.LINEAGE, layout.AUTHORITY, layout.KEYRING)
+    yield from (layout.STAGED_KEYRING, layout.STAGED_CARD, layout.STAGED_AUTHORITY)
     for role in ROLES:
         yield layout.certificate_file(role)
         yield layout.key_file(role)
@@ -97,7 +98,7 @@ def kept_files() -> Iterator[str]:
 
 def back_up(
     home: Home, target: Path, chain: LevelStore, book: LevelStore, names: Sequence[LogId], now: datetime
-) -> Iterator[Progress | Index]:
+) -> Generator[Progress | Index, None, None]:
     """Copies everything into `target`, which must not be there; the last thing it yields is what it holds.
 
     It appears whole or not at all. names: of the logs. Raises Refused (FILE_EXISTS), Unready, Unverified where what is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from node.clock import Clock
 from node.ending import to_its_end
 from node.home import Home
 from node.leveldb import LevelStore
-from node.stores import LogId
+from node.stores import log_names
 
 log = structlog.get_logger()
 
@@ -23,11 +23,10 @@ log = structlog.get_logger()
 class Backups:
     """Of the home and the open stores of a node."""
 
-    def __init__(self, home: Home, chain: LevelStore, book: LevelStore, names: Sequence[LogId], clock: Clock) -> None:
+    def __init__(self, home: Home, chain: LevelStore, book: LevelStore, clock: Clock) -> None:
         self._home = home
         self._chain = chain
         self._book = book
-        self._names = names
         self._clock = clock
         self._turn = asyncio.Lock()
 
@@ -41,14 +40,9 @@ class Backups:
         if self._turn.locked():
             raise Unready("BACKUP_RUNNING", "another backup is being made")
         async with self._turn:
-            steps = back_up(
-                self._home,
-                Path(folder),
-                self._chain,
-                self._book,
-                self._names,
-                datetime.fromtimestamp(self._clock.unix(), UTC),
-            )
+            now = datetime.fromtimestamp(self._clock.unix(), UTC)
+            names = log_names(self._home.manifest())
+            steps = back_up(self._home, Path(folder), self._chain, self._book, names, now)
             try:
                 while (step := await to_its_end(next, steps, None)) is not None:
                     yield step

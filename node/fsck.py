@@ -20,7 +20,7 @@ from node.fsck_book import check_book
 from node.fsck_report import DAMAGED, FORGOTTEN, OK, REPAIRED, Finding, Report, Show
 from node.home import Home
 from node.keyring import Keyring
-from node.stores import log_names, opened
+from node.stores import log_names, opened, own_stretches
 
 _REPAIR = "plimsoll fsck --repair"
 _REBUILD = "`plimsoll rebuild --chain`, then `plimsoll run`: the other members have this log"
@@ -36,10 +36,11 @@ def check_home(
             chain = Chain(chain_store, log_names(manifest), new_lock=threading.RLock)
             for _, origin, _ in log_names(manifest):
                 report.findings.append(
-                    _check_log(chain, origin, origin == manifest.origin(keyring.member), repair, show)
+                    _check_log(chain, origin, chain.log_by_origin(origin).member == keyring.member, repair, show)
                 )
             book = Book(book_store, keyring.book_key, rng)
-            own = None if manifest.origin(keyring.member) in chain.damaged else chain.log(keyring.member)
+            readable = manifest.origin(keyring.member) not in chain.damaged
+            own = own_stretches(chain, manifest, keyring.member) if readable else []
             report.findings.append(check_book(book, own, keyring, manifest, repair, show))
     except Unverified as error:  # LevelDB's own files
         report.findings.append(

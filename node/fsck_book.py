@@ -8,7 +8,6 @@ from itertools import islice
 
 from plimsoll.v1 import sealed_pb2
 
-from ledger.chain import Log
 from ledger.entries import Kind
 from ledger.errors import PlimsollError
 from ledger.labels import BorrowerKeys
@@ -17,6 +16,7 @@ from node import rebuild
 from node.book import Book
 from node.fsck_report import DAMAGED, OK, REPAIRED, Finding, Show
 from node.keyring import Keyring
+from node.stores import Stretch
 
 _BATCH = 256
 _REPAIR = "plimsoll fsck --repair"
@@ -35,9 +35,11 @@ class _Tally:
     bad: list[bytes] = field(default_factory=list)
 
 
-def check_book(book: Book, own: Log | None, keyring: Keyring, manifest: Manifest, repair: bool, show: Show) -> Finding:
-    """own: this lender's log, None where it cannot be read. Repaired is what the log says, the counters, and what does
-    not open, which is put aside. What the book alone knew of such a borrower (loans never published) is then lost."""
+def check_book(
+    book: Book, own: Sequence[Stretch], keyring: Keyring, manifest: Manifest, repair: bool, show: Show
+) -> Finding:
+    """own: this lender's logs, none where they cannot be read. Repaired is what the log says, the counters, and what
+    does not open, which is put aside; what the book alone knew of such a borrower (loans never published) is lost."""
     finding = _look(book, own, keyring, manifest, show)
     if finding.verdict == OK or not repair:
         return finding
@@ -45,16 +47,16 @@ def check_book(book: Book, own: Log | None, keyring: Keyring, manifest: Manifest
     for start in range(0, len(tally.bad), _BATCH):
         book.put_aside(tally.bad[start : start + _BATCH])
     book.recount()
-    if own is not None:
-        for done in rebuild.catch_up(own, book, keyring, manifest.consortium, [], start=0):
-            show("book", done, own.size)
+    for log, limit in own:
+        for done in rebuild.catch_up(log, book, keyring, manifest.consortium, [], 0, limit):
+            show("book", done, log.size)
     after = _look(book, own, keyring, manifest, show)
     if after.verdict != OK:
         return after
     return Finding("book", REPAIRED, after.size, finding.reason, finding.message)
 
 
-def _look(book: Book, own: Log | None, keyring: Keyring, manifest: Manifest, show: Show) -> Finding:
+def _look(book: Book, own: Sequence[Stretch], keyring: Keyring, manifest: Manifest, show: Show) -> Finding:
     tally = _tally(book, own, keyring, manifest, show)
     fault = _fault(book, own, tally)
     if fault is None:
@@ -63,48 +65,62 @@ def _look(book: Book, own: Log | None, keyring: Keyring, manifest: Manifest, sho
     return Finding("book", DAMAGED, tally.records, reason, message, todo=todo)
 
 
-def _fault(book: Book, own: Log | None, tally: _Tally) -> tuple[str, str, str] | None:
+def _fault(book: Book, own: Sequence[Stretch], tally: _Tally) -> tuple[str, str, str] | None:
     """Reason, message and what to do about the worst that was found."""
     if tally.ahead:
         return "BOOK_AHEAD", f"{tally.ahead} records know of positions that the log does not hold", _START
     if tally.bad:
         return "BOOK_ROTTEN", f"{len(tally.bad)} records do not open, or contradict the log", _REPAIR
-    positions = 0 if own is None else own.counts.get(Kind.POSITION, 0)
-    if own is not None and (tally.behind or tally.published < positions):
-        return "BOOK_BEHIND", f"of {positions} positions the book knows {tally.published}", _REPAIR
+    # Of a log that has ended only a part may count, and what is beyond is counted with the rest.
+    positions = own[0][0].counts.get(Kind.POSITION, 0) if len(own) == 1 else 0
+    if tally.behind or tally.published < positions:
+        return "BOOK_BEHIND", f"the book knows of {tally.published} positions, and lacks others", _REPAIR
     if book.borrowers != tally.records:
         return "BAD_COUNT", f"there are {tally.records} records, not {book.borrowers}", _REPAIR
     return None
 
 
-def _tally(book: Book, own: Log | None, keyring: Keyring, manifest: Manifest, show: Show) -> _Tally:
+def _tally(book: Book, own: Sequence[Stretch], keyring: Keyring, manifest: Manifest, show: Show) -> _Tally:
     tally = _Tally()
     for batch in _batches(book.records()):
         good = [(place, record) for place, record in batch if record is not None]
         tally.records += len(batch)
         tally.bad += [place for place, record in batch if record is None]
         tally.published += sum(record.published for _, record in good)
-        if own is not None:
+        if own:
             _compare(good, own, keyring, manifest, tally)
         show("book", tally.records, book.borrowers)
     return tally
 
 
 def _compare(
-    batch: Sequence[tuple[bytes, sealed_pb2.BookRecord]], own: Log, keyring: Keyring, manifest: Manifest, tally: _Tally
+    batch: Sequence[tuple[bytes, sealed_pb2.BookRecord]],
+    own: Sequence[Stretch],
+    keyring: Keyring,
+    manifest: Manifest,
+    tally: _Tally,
 ) -> None:
-    """Each record's last position must be in the log and say what the record says; the next must not be there."""
-    labels = [BorrowerKeys.from_pseudonym_key(record.pseudonym_key).query.positions(own.member) for _, record in batch]
-    following = own.find_many([label(record.published) for label, (_, record) in zip(labels, batch, strict=True)])
-    tally.behind += sum(index is not None for index in following)
+    """Each record's last position must be in a log and say what the record says; the next must not be there."""
+    member = keyring.member
+    labels = [BorrowerKeys.from_pseudonym_key(record.pseudonym_key).query.positions(member) for _, record in batch]
+    following = _find(own, [label(record.published) for label, (_, record) in zip(labels, batch, strict=True)])
+    tally.behind += len(following) - following.count(None)
     told = [(label, place, record) for label, (place, record) in zip(labels, batch, strict=True) if record.published]
-    last = own.find_many([label(record.published - 1) for label, _, record in told])
+    last = _find(own, [label(record.published - 1) for label, _, record in told])
     tally.ahead += last.count(None)
-    found = [(index, place, record) for index, (_, place, record) in zip(last, told, strict=True) if index is not None]
-    entries = own.entries_at([index for index, _, _ in found])
-    for entry, (_, place, record) in zip(entries, found, strict=True):
-        if not _says(entry, record, keyring, manifest):
+    for entry, (_, place, record) in zip(last, told, strict=True):
+        if entry is not None and not _says(entry, record, keyring, manifest):
             tally.bad.append(place)
+
+
+def _find(own: Sequence[Stretch], labels: Sequence[bytes]) -> list[bytes | None]:
+    """For each label the entry under it that counts, or None."""
+    found: list[bytes | None] = [None] * len(labels)
+    for log, limit in own:
+        for number, index in enumerate(log.find_many(labels)):
+            if index is not None and found[number] is None and (limit is None or index < limit):
+                found[number] = log.entry(index)
+    return found
 
 
 def _says(entry: bytes, record: sealed_pb2.BookRecord, keyring: Keyring, manifest: Manifest) -> bool:

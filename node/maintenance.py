@@ -16,7 +16,7 @@ from node.answer import Answer, Bar, progress_bar
 from node.book import Book
 from node.fsck import check_home
 from node.home import Home, open_home
-from node.stores import log_names, offline, opened
+from node.stores import log_names, offline, opened, own_stretches
 
 Passphrase = Callable[[argparse.Namespace, Home], str]
 Folder = Callable[[argparse.Namespace], Path]
@@ -75,19 +75,21 @@ class Maintenance:
         aside = _set_aside(home, layout.BOOK) if options.book else None
         unreadable: list[rebuild.Unreadable] = []
         with offline(home) as (chain_store, book_store), progress_bar() as bar:
-            own = Chain(chain_store, log_names(manifest)).log(keyring.member)
+            logs = own_stretches(Chain(chain_store, log_names(manifest)), manifest, keyring.member)
             book = Book(book_store, keyring.book_key, os.urandom)
-            for done in rebuild.catch_up(own, book, keyring, manifest.consortium, unreadable, start=0):
-                bar.show("rebuilding", done, own.size)
+            for own, limit in logs:
+                for done in rebuild.catch_up(own, book, keyring, manifest.consortium, unreadable, 0, limit):
+                    bar.show("rebuilding", done, own.size)
+            entries = sum(own.size for own, _ in logs)
             facts: dict[str, object] = {
-                "entries": own.size,
+                "entries": entries,
                 "borrowers": book.borrowers,
                 "unreadable": [each.at for each in unreadable],
                 "book": None if aside is None else str(aside),
             }
         lines = [f"{facts['borrowers']} borrowers in the book, out of {facts['entries']} entries"]
         lines += [f"entries[{each.at}]: {each.error.message}" for each in unreadable]
-        if not own.size:
+        if not entries:
             lines = ["this lender's log is empty here: start the node, which fetches it, and then makes the book again"]
         return Answer(facts, lines, Unverified.exit_code if unreadable else 0)
 

@@ -35,15 +35,22 @@ class Unreadable(NamedTuple):
 
 
 def catch_up(
-    own: Log, book: Book, keyring: Keyring, consortium: bytes, unreadable: list[Unreadable], start: int | None = None
+    own: Log,
+    book: Book,
+    keyring: Keyring,
+    consortium: bytes,
+    unreadable: list[Unreadable],
+    start: int | None = None,
+    limit: int | None = None,
 ) -> Iterator[int]:
-    """Records in the book what the positions from `start` on (by default: those it does not know of) say.
+    """Records in the book what the positions from `start` on (by default: those it does not know of) say. limit: how
+    many entries of the log count, where it has ended.
 
     Yields how many entries have been looked at, once what they say is durable; whoever stops in between, or is killed,
     goes on there. Records that are newer than the log stay as they are. `unreadable` gets what is passed over.
     """
     at = book.through(own.origin) if start is None else start
-    size = own.size
+    size = own.size if limit is None else min(own.size, limit)
     while at < size:
         stop = min(at + BATCH, size)
         newest = _newest(own, at, stop, keyring, consortium, unreadable)

@@ -59,7 +59,7 @@ from node.services.operator import OperatorService
 from node.services.peer import PeerService
 from node.shelf import Shelf
 from node.state import State
-from node.stores import log_names
+from node.stores import log_names, own_stretches
 from node.succession import Succession
 from node.tls import Callers, Presented
 from node.vault import Vault
@@ -108,7 +108,7 @@ class Node:
             book = Book(book_store, keyring.book_key, self._rng)
             workers = Workers(config.workers)
             disk = Disk([chain_store, book_store], config.reserve_mib * MIB)
-            backups = Backups(self._home, chain_store, book_store, log_names(self._manifest), self._clock)
+            backups = Backups(self._home, chain_store, book_store, self._clock)
             consortium = Consortium(self._member, self._identity.lineage.history)
             presented = Presented(self._identity.key, self._identity.certificate)
             connections = Connections(consortium, presented, self._clock)
@@ -173,7 +173,7 @@ class Node:
         ceremonies = Ceremonies(consortium, chain, vault, committer, threads, self._rng, clock=clock)
         custody = Custody(consortium, chain, ceremonies, gossip, arrivals, threads, self._rng, freezing, clock)
         custodians = Custodians(consortium, custody, links)
-        shelf = Shelf(consortium, keyring, own, book)
+        shelf = Shelf(consortium, keyring, own, book, lambda: own_stretches(chain, consortium.manifest, member))
         pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, threads, self._rng, clock)
         dlog_table = await asyncio.to_thread(_load_table, config)
         asking = Asking(

@@ -20,17 +20,26 @@ from node import rebuild
 from node.book import Book
 from node.consortium import Consortium
 from node.keyring import Keyring
+from node.stores import Stretch
 
 
 class Shelf:
     """The lender's records by borrower. Safe to use from several threads as long as one feed runs at a time."""
 
-    def __init__(self, consortium: Consortium, keyring: Keyring, own: Callable[[], Log], book: Book) -> None:
-        """own: the log that this node writes."""
+    def __init__(
+        self,
+        consortium: Consortium,
+        keyring: Keyring,
+        own: Callable[[], Log],
+        book: Book,
+        stretches: Callable[[], Sequence[Stretch]] | None = None,
+    ) -> None:
+        """own: the log that this node writes; stretches: all that it has written, by default that one."""
         self._consortium = consortium.id
         self._keyring = keyring
         self._own = own
         self._book = book
+        self._stretches = stretches or (lambda: [(own(), None)])
 
     def take(self, borrowers: Sequence[str], heal: bool = True) -> dict[str, sealed_pb2.BookRecord]:
         """The records of those that have one, brought up to the chain and stored so where a crash left them behind.
@@ -69,15 +78,21 @@ class Shelf:
 
     def is_behind(self) -> bool:
         """Whether this member's log has positions that the book may not know of."""
-        log = self._own()
-        return log.last_position is not None and log.last_position.index >= self._book.through(log.origin)
+        for log, limit in self._stretches():
+            last = log.last_position
+            if last is not None and min(
+                last.index + 1, last.index + 1 if limit is None else limit
+            ) > self._book.through(log.origin):
+                return True
+        return False
 
     def catch_up(self) -> Iterator[int]:
         """Brings the book up to this member's log, out of the sealed copies; yields how many entries are done.
 
         After the loss of a disk that is all of it, after a restored backup what came since, after a crash one batch.
         """
-        return rebuild.catch_up(self._own(), self._book, self._keyring, self._consortium, [])
+        for log, limit in self._stretches():
+            yield from rebuild.catch_up(log, self._book, self._keyring, self._consortium, [], limit=limit)
 
     def _catch_up(self, record: sealed_pb2.BookRecord) -> bool:
         """Whether the chain had positions that the record did not know of."""

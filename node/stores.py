@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from ledger import home as layout
+from ledger.chain import Chain, Log
 from ledger.manifest import Manifest
 from ledger.note import VerifierKey
 from node.home import Home
@@ -15,9 +16,21 @@ LogId = tuple[str, str, VerifierKey]
 """Of a log: its member, its origin, its key."""
 
 
+Stretch = tuple[Log, int | None]
+"""A log, and how many of its entries count; None for all, of a log that is still written."""
+
+
 def log_names(manifest: Manifest) -> list[LogId]:
-    """The logs of a consortium."""
-    return [(each.name, manifest.origin(each.name), manifest.log_key(each.name)) for each in manifest.members]
+    """The logs of a consortium: those that have ended, then those that are written."""
+    keys = [(log.member, manifest.ended_key(log)) for log in manifest.ended]
+    keys += [(each.name, manifest.log_key(each.name)) for each in manifest.members]
+    return [(member, key.name, key) for member, key in keys]
+
+
+def own_stretches(chain: Chain, manifest: Manifest, member: str) -> list[Stretch]:
+    """The logs of a member as far as they can be read, in the order they were written."""
+    limits = {manifest.ended_key(log).name: log.size for log in manifest.ended}
+    return [(log, limits.get(log.origin)) for log in chain.logs() if log.member == member]
 
 
 @contextmanager

@@ -129,4 +129,4 @@ def check(node: Node) -> None:
 
 def fsck(node: Node, *, repair: bool = False) -> Finding:
     """What fsck says of the node's book."""
-    return check_book(node.book, node.chain.log(ME), KEYRING, MANIFEST, repair, lambda *_: None)
+    return check_book(node.book, [(node.chain.log(ME), None)], KEYRING, MANIFEST, repair, lambda *_: None)

@@ -129,7 +129,7 @@ def test_a_backup_that_is_given_up_leaves_nothing(original: Home, tmp_path: Path
         steps = backup.back_up(original, tmp_path / "x", chain, book, log_names(original.manifest()), datetime.now(UTC))
         next(steps)
         assert list(tmp_path.iterdir())
-        steps.close()  # type: ignore[attr-defined]
+        steps.close()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -103,7 +103,7 @@ def test_with_another_lenders_keyring_nothing_is_lost(node):
     other = replace(lender(2).keyring, member=ME)
     before = node.book_store.snapshot()
     book = Book(node.book_store, other.book_key, seeded("other"))
-    found = check_book(book, node.chain.log(ME), other, MANIFEST, True, lambda *_: None)
+    found = check_book(book, [(node.chain.log(ME), None)], other, MANIFEST, True, lambda *_: None)
     assert found.verdict == "damaged"
     kept = node.book_store.snapshot()
     assert all(
