@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -73,13 +74,16 @@ def lenders(count: int) -> list[Lender]:
     return [lender(number) for number in range(1, count + 1)]
 
 
-def manifest_text(count: int = 3, *, name: str = "Example", policy: Policy | None = None) -> str:
+def manifest_text(
+    count: int = 3, *, name: str = "Example", policy: Policy | None = None, custodians: Sequence[str] = ()
+) -> str:
     return render_manifest(
         name=name,
         currency="CNY",
         time_zone="Asia/Shanghai",
         members=[one.member for one in lenders(count)],
         policy=policy or default_policy(count),
+        custodians=custodians,
     )
 
 

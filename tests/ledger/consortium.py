@@ -19,8 +19,10 @@ from ledger.classification import Classification
 from ledger.custodian import Custodian
 from ledger.entries import file_entry
 from ledger.findings import Examiner
+from ledger.freezing import Freezing, NothingFrozen
 from ledger.history import History
 from ledger.inquiry import DAY, consent_digest
+from ledger.joined import name_in, record_of
 from ledger.labels import BorrowerKeys, Numbered
 from ledger.loan import Loan
 from ledger.logview import LogView
@@ -146,15 +148,17 @@ class Ceremony:
     secrets: tuple[bytes, ...]
 
 
-def deal(custodians: int, threshold: int, rng: Rng) -> Ceremony:
-    """Keys out of polynomials that one hand knows whole."""
+def deal(custodians: int, threshold: int, rng: Rng, epoch: int = 1, secrets: Sequence[bytes] = ()) -> Ceremony:
+    """Keys out of polynomials that one hand knows whole. secrets: those of the epoch before, which stay."""
     polynomials = [[group.random_scalar(rng) for _ in range(threshold)] for _ in range(keys.COORDINATES)]
+    for polynomial, secret in zip(polynomials, secrets, strict=False):
+        polynomial[0] = secret
     shares = tuple(
-        keys.SecretShares.of(1, j, [shamir.evaluate(polynomial, j) for polynomial in polynomials])
+        keys.SecretShares.of(epoch, j, [shamir.evaluate(polynomial, j) for polynomial in polynomials])
         for j in range(1, custodians + 1)
     )
     public = keys.public_keys(
-        1,
+        epoch,
         [group.mul_base(polynomial[0]) for polynomial in polynomials],
         [[group.mul_base(share) for share in own] for own in shares],
     )
@@ -189,6 +193,7 @@ class Consortium:
     examiners: dict[str, Examiner]
     rng: Rng
     now: int = START
+    freezing: Freezing = field(default_factory=NothingFrozen)
     bands: Bands = field(init=False)
 
     def __post_init__(self) -> None:
@@ -203,6 +208,10 @@ class Consortium:
     def keys(self) -> keys.PublicKeys:
         return self.ceremony.public
 
+    def log(self, member: str) -> MemoryLog:
+        """The one it writes now."""
+        return self.logs[name_in(self.manifest, member)]
+
     def pseudonym_key(self, borrower: str) -> bytes:
         """As if the custodians had evaluated it."""
         key: bytes = seeded(f"pseudonym of {borrower}")(64)
@@ -212,8 +221,9 @@ class Consortium:
         return BorrowerKeys.from_pseudonym_key(self.pseudonym_key(borrower))
 
     def next_position(self, member: str, borrower: str) -> int:
-        numbered = Numbered(self.logs[member], self.borrower(borrower).query.positions(member))
-        newest = numbered.newest(self.logs[member].size)
+        record = record_of(self.manifest, member, self.logs)
+        numbered = Numbered(record.log, self.borrower(borrower).query.positions(member))
+        newest = numbered.newest(record.offset + self.log(member).size)
         return 0 if newest is None else newest + 1
 
     def position_entry(self, member: str, borrower: str, *loans: Loan, number: int | None = None, **task) -> bytes:
@@ -238,10 +248,10 @@ class Consortium:
 
     def report(self, member: str, borrower: str, *loans: Loan, **task) -> int:
         """Publishes a position; its index."""
-        return self.logs[member].append(self.position_entry(member, borrower, *loans, **task))
+        return self.log(member).append(self.position_entry(member, borrower, *loans, **task))
 
     def asking(self, querier: str, logs: Mapping[str, LogView] | None = None) -> Asking:
-        return Asking(self.history, self.keys, self.examiners[querier], logs or self.logs, querier)
+        return Asking(self.history, self.keys, self.examiners[querier], logs or self.logs, querier, self.freezing)
 
     def begin(
         self, querier: str, borrower: str, purpose: int = entry_pb2.PURPOSE_PRE_LOAN, **asking
@@ -249,17 +259,18 @@ class Consortium:
         """An inquiry, logged."""
         keys = self.borrower(borrower).query
         query = Query.begin(self.asking(querier, **asking), keys, purpose, CONSENT, self.now)
-        index = self.logs[querier].append(query.entry)
-        return query, query.logged(index, self.logs[querier].receipt(index))
+        index = self.log(querier).append(query.entry)
+        return query, query.logged(index, self.log(querier).receipt(index))
 
     def answer(self, index: int, querier: str, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
         """What custodian `index` says; it held nothing of anything 30 s ago."""
-        return self.custodians[index].answer(querier, request, self.now, lambda member: 0)
+        return self.custodians[index].answer(querier, request, self.now, lambda name: 0, self.freezing)
 
     def ask(self, querier: str, borrower: str, custodians: Sequence[int] = (), **begin) -> Answer:
         """The whole way, by these custodians (by default the first t)."""
         query, request = self.begin(querier, borrower, **begin)
-        for index in custodians or range(1, self.manifest.threshold + 1):
+        threshold = self.history.keeping(self.keys.epoch).threshold
+        for index in custodians or range(1, threshold + 1):
             assert query.accept(index, self.answer(index, querier, request)), query.failed
         return query.finish(small_table())
 
@@ -269,21 +280,23 @@ class Consortium:
         return Custodian(self.history, self.keys, shares, logs or self.logs, self.rng)
 
 
-def found(members: int = 5, policy: Policy = POLICY, seed: str = "consortium") -> Consortium:
-    """A new consortium whose logs are empty."""
+def found(
+    members: int = 5, policy: Policy = POLICY, seed: str = "consortium", custodians: Sequence[str] = ()
+) -> Consortium:
+    """A new consortium whose logs are empty. custodians: all where empty."""
     rng = seeded(seed)
-    manifest = parse_manifest(manifest_text(members, policy=policy))
+    manifest = parse_manifest(manifest_text(members, policy=policy, custodians=custodians))
     names = [member.name for member in manifest.members]
     signers = {
         name: Signer.from_seed(manifest.origin(name), lender(number).keyring.log_seed)
         for number, name in enumerate(names, 1)
     }
     logs = {name: MemoryLog(signers[name]) for name in names}
-    ceremony = deal(members, manifest.threshold, rng)
+    ceremony = deal(len(manifest.custodians), manifest.threshold, rng)
     history = History([manifest])
-    custodians = {share.index: Custodian(history, ceremony.public, share, logs, rng) for share in ceremony.shares}
+    keepers = {share.index: Custodian(history, ceremony.public, share, logs, rng) for share in ceremony.shares}
     examiners = {name: Examiner(history, ceremony.public) for name in names}
-    return Consortium(history, ceremony, logs, custodians, examiners, rng)
+    return Consortium(history, ceremony, logs, keepers, examiners, rng)
 
 
 def standing_of(consortium: Consortium, querier: str, answer: Answer) -> Standing | None:
