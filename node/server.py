@@ -43,8 +43,8 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 300_000),
     ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
-    # What a caller may send before anybody asks for it, on each stream: it is kept in memory, and grows without end where
-    # gRPC measures how fast the link is. A message that is being read gets a window of its own size.
+    # What a caller may send before anybody asks for it, on each stream: it is kept in memory, and grows to megabytes
+    # where gRPC measures how fast the link is. A message that is being read gets a window of its own size.
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 16 * 1024),
     ("grpc.so_reuseport", 0),
