@@ -76,7 +76,7 @@ async def test_an_inquiry_speaks_of_what_can_be_shown(threads):
 async def test_a_custodian_asks_for_no_more_than_can_be_shown(threads):
     arrivals = Arrivals(30.0)
     await teased(chain(), threads, arrivals)
-    assert arrivals.held_before(AUTHOR, time.monotonic() + 60.0) == 5
+    assert arrivals.held_before(origin(AUTHOR), time.monotonic() + 60.0) == 5
 
 
 async def test_a_head_that_completes_what_is_held_is_taken_from_whoever_has_it(threads):

@@ -59,7 +59,7 @@ class Answers:
     def __init__(self, held: Chain) -> None:
         self._held = held
 
-    def answer(self, caller, request, now, held_before):
+    def answer(self, caller, request, now, held_before, freezing, also):
         if self._held.log(caller).size <= 3:
             raise Unverified("NOT_IN_LOG", "no such inquiry")
         return peer_pb2.DecryptResponse(custodian=1)
