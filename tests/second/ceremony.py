@@ -1,22 +1,21 @@
-"""The key ceremony, replayed from the custodians' logs (protocol section 5)."""
+"""The key ceremony and resharing, replayed from the members' logs (protocol section 5)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 from tests.second import hpke
 from tests.second.entry import Entry, read
 from tests.second.framing import digest, frame, to_scalar
-from tests.second.group import IDENTITY, G, Point, combine, element, point, proof_scalars, scalar, total
+from tests.second.group import IDENTITY, G, Point, combine, element, lagrange_at_zero, point, proof_scalars, scalar
 from tests.second.log import Log
 from tests.second.refusal import Refused, require
 
 COORDINATES = 8
-EPOCH = 1
 NONE = bytes(32)
 VALID, VOID, WAITS = "valid", "void", "waits"
 
@@ -30,22 +29,42 @@ def complaint_id(ceremony: bytes, author: int, leaf: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a ceremony is for; custodians in the manifest's order."""
-
-    consortium: bytes
-    manifest: bytes
-    custodians: tuple[str, ...]
-    threshold: int
-
-
-@dataclass(frozen=True)
 class Keys:
     epoch: int
     # K, then X_0 .. X_6.
     public: tuple[Point, ...]
     # By custodian's index: K_j, then X_{f,j}.
     shares: Mapping[int, tuple[Point, ...]]
+
+    def encoded_shares(self) -> list[list[bytes]]:
+        return [[share.encoded for share in self.shares[j]] for j in sorted(self.shares)]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a ceremony is for; custodians, who receive, in the manifest's order."""
+
+    consortium: bytes
+    manifest: bytes
+    custodians: tuple[str, ...]
+    threshold: int
+    epoch: int = 1
+    # Of a resharing: the setting of the epoch F, and its keys.
+    source: Setting | None = None
+    before: Keys | None = None
+
+    @property
+    def dealers(self) -> tuple[str, ...]:
+        return self.source.custodians if self.source else self.custodians
+
+    @property
+    def dealings(self) -> int:
+        """t: how many dealings it takes."""
+        return self.source.threshold if self.source else self.threshold
+
+    def weights(self, dealers: Sequence[int]) -> list[int]:
+        """What each dealing is multiplied by in the sum."""
+        return [lagrange_at_zero(i, dealers) if self.source else 1 for i in dealers]
 
 
 @dataclass(frozen=True)
@@ -102,11 +121,20 @@ def commitments_of(raw: bytes, dealer: int, threshold: int) -> Commitments:
     return Commitments(tuple(rows))
 
 
+@lru_cache(maxsize=1024)
+def summed(dealings: tuple[Commitments, ...], weights: tuple[int, ...], index: int) -> tuple[Point, ...]:
+    """Per coordinate the weighted sum of the values at `index` that the dealings commit to; at 0 the keys."""
+    columns = zip(*(dealing.at(index) for dealing in dealings), strict=True)
+    return tuple(combine(zip(weights, column, strict=True)) for column in columns)
+
+
 @dataclass
 class _Author:
-    """What counts of one custodian: of each kind its first, in the order of its log; `most`: how many custodians."""
+    """What counts of one custodian: of each kind its first, in the order of its log."""
 
-    most: int
+    # How many it may complain of, and whom it may answer.
+    dealers: int
+    receivers: int
     ready: Entry | None = None
     dealing: Entry | None = None
     close: Entry | None = None
@@ -115,21 +143,17 @@ class _Author:
     complaints: dict[bytes, Entry] = field(default_factory=dict)
     reveals: dict[bytes, Entry] = field(default_factory=dict)
 
-    def take(self, entry: Entry, n: int) -> None:
+    def take(self, entry: Entry) -> None:
         if entry.kind == "complaint":
-            if len(self.complaints) < n:
+            if len(self.complaints) < self.dealers:
                 self.complaints.setdefault(entry.body.dealing, entry)
         elif entry.kind == "reveal":
-            if len(self.reveals) < n:
+            if len(self.reveals) < self.receivers:
                 self.reveals.setdefault(entry.body.complaint, entry)
         elif getattr(self, entry.kind) is None and not (
             entry.kind == "ready" and hpke.small_order(entry.body.hpke_key)
         ):
             setattr(self, entry.kind, entry)
-
-    def _take_into(self, firsts: dict[bytes, Entry], about: bytes, entry: Entry) -> None:
-        if len(firsts) < self.most:
-            firsts.setdefault(about, entry)
 
     def complained_ahead(self) -> int:
         """Of how many dealings, before its confirmation, if any."""
@@ -152,22 +176,31 @@ class Attempt:
     """One ceremony as the logs show it."""
 
     def __init__(self, setting: Setting, logs: Mapping[str, Iterable[Entry | None]], number: int) -> None:
-        self.id = ceremony_id(setting.consortium, setting.manifest, EPOCH, number)
-        self.n, self.t = len(setting.custodians), setting.threshold
-        self.q = -(-(self.n + self.t) // 2)
-        self.authors = {index: _Author(self.n) for index in range(1, self.n + 1)}
-        for index, name in enumerate(setting.custodians, 1):
-            for entry in logs.get(name, ()):
-                if entry and entry.kind in CEREMONY_KINDS and entry.body.ceremony == self.id:
-                    self.authors[index].take(entry, self.n)
+        self.setting = setting
+        self.id = ceremony_id(setting.consortium, setting.manifest, setting.epoch, number)
+        # Of the receivers; and of the dealers, who at the founding are the same.
+        self.n, self.threshold = len(setting.custodians), setting.threshold
+        self.t = setting.dealings
+        self.q = -(-(self.n + self.threshold) // 2)
+        self.authors = self._those(setting.custodians, logs)
+        self.dealing_authors = self._those(setting.dealers, logs)
         self._judge()
 
+    def _those(self, names: Sequence[str], logs: Mapping[str, Iterable[Entry | None]]) -> dict[int, _Author]:
+        authors = {}
+        for index, name in enumerate(names, 1):
+            author = authors[index] = _Author(len(self.setting.dealers), self.n)
+            for entry in logs.get(name, ()):
+                if entry and entry.kind in CEREMONY_KINDS and entry.body.ceremony == self.id:
+                    author.take(entry)
+        return authors
+
     def _judge(self) -> None:
-        self.dealings = {i: self._dealing(i) for i in self.authors}
+        self.dealings = {i: self._dealing(i) for i in self.dealing_authors}
         # Leaf of a valid dealing to its dealer: bytes that another custodian repeats are not valid as its own.
         self.dealers = {
             author.dealing.leaf: i
-            for i, author in self.authors.items()
+            for i, author in self.dealing_authors.items()
             if author.dealing and isinstance(self.dealings[i], Commitments)
         }
         self.closes = {
@@ -182,7 +215,7 @@ class Attempt:
         }
         # Leaf to complaint id, of the reveals that answer a valid complaint, and whether they are good.
         self.reveals: dict[bytes, tuple[bytes, bool]] = {}
-        for i, author in self.authors.items():
+        for i, author in self.dealing_authors.items():
             for identifier, entry in author.reveals.items():
                 if self._answers(i, identifier):
                     self.reveals[entry.leaf] = identifier, self._good(i, identifier, entry)
@@ -193,12 +226,15 @@ class Attempt:
 
     def _dealing(self, dealer: int) -> Commitments | str:
         """A valid dealing's commitments, or void, or waits."""
-        entry, expected = self.authors[dealer].dealing, self.readies_digest()
+        entry, expected = self.dealing_authors[dealer].dealing, self.readies_digest()
         if entry is None or expected is None:
             return WAITS
         try:
             require(len(entry.body.sealed_shares) == self.n, "BAD_DEALING", "shares")
-            commitments = commitments_of(entry.raw, dealer, self.t)
+            commitments = commitments_of(entry.raw, dealer, self.threshold)
+            if self.setting.before:
+                constants = tuple(row[0] for row in commitments.points)
+                require(constants == self.setting.before.shares[dealer], "BAD_DEALING", "another share")
         except Refused:
             return VOID
         return commitments if entry.body.readies_digest == expected else VOID
@@ -247,30 +283,30 @@ class Attempt:
             if complaint.author not in dropped:
                 dealer = self.dealers[complaint.entry.body.dealing]
                 against[dealer] += 1
-                if identifier not in answered or against[dealer] >= self.t:
+                if identifier not in answered or against[dealer] >= self.threshold:
                     out.add(dealer)
         return [i for i in close if i not in out], sorted(dropped)
 
     def keys(self, dealers: Sequence[int]) -> Keys:
         chosen = [c for c in (self.dealings[i] for i in dealers) if isinstance(c, Commitments)]
-        public = tuple(total(c.points[number][0] for c in chosen) for number in range(COORDINATES))
-        shares = {}
-        for j in self.authors:
-            values = [c.at(j) for c in chosen]
-            shares[j] = tuple(total(value[number] for value in values) for number in range(COORDINATES))
-        return Keys(EPOCH, public, shares)
+        weights = self.setting.weights(dealers)
+        shares = {j: summed(tuple(chosen), tuple(weights), j) for j in (0, *self.authors)}
+        return Keys(self.setting.epoch, shares.pop(0), shares)
 
     def transcript(self, close: bytes, dealers: Sequence[int], dropped: Sequence[int], keys: Keys) -> bytes:
         leaves = {dealer: leaf for leaf, dealer in self.dealers.items()}
-        return digest(
-            "plimsoll/v1/ceremony-transcript",
+        parts = [
             self.id,
             close,
             [leaves[i] for i in dealers],
             list(dropped),
             [key.encoded for key in keys.public],
-            [[share.encoded for share in keys.shares[j]] for j in sorted(keys.shares)],
-        )
+            keys.encoded_shares(),
+        ]
+        before = self.setting.before
+        if before is None:
+            return digest("plimsoll/v1/ceremony-transcript", *parts)
+        return digest("plimsoll/v1/resharing-transcript", *parts, before.epoch, before.encoded_shares())
 
     def confirmation(self, author: int) -> tuple[str, Keys | None]:
         """Rule 7: valid with its keys, void, or waiting. One that names no transcript is none of the three: void."""
@@ -297,6 +333,8 @@ class Attempt:
         if len(dealers) < self.t:
             return VOID, None
         keys = self.keys(dealers)
+        if self.setting.before and keys.public != self.setting.before.public:
+            return VOID, None
         points = [*keys.public, *(share for shares in keys.shares.values() for share in shares)]
         same = self.transcript(body.close, dealers, dropped, keys) == body.transcript
         return (VALID, keys) if same and IDENTITY not in points else (VOID, None)
@@ -321,7 +359,7 @@ class Attempt:
             author.confirmation is None and len(author.complaints) < self.t for author in self.authors.values()
         )
         most = max(standing.values(), default=0)
-        hopeless = spoilt > self.n - self.t or most + undecided < self.q
+        hopeless = spoilt > len(self.dealing_authors) - self.t or most + undecided < self.q
         return ("failed" if hopeless and self.readies_digest() is not None else "open"), None
 
 
@@ -333,3 +371,30 @@ def replay(setting: Setting, logs: Mapping[str, Log], attempts: int = 64) -> tup
         if state != "failed":
             return number, state, keys
     return attempts, "open", None
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A manifest that begins a key epoch; dealt_from: epoch F, 0 for the founding."""
+
+    epoch: int
+    dealt_from: int
+    manifest: bytes
+    custodians: tuple[str, ...]
+    threshold: int
+
+
+def replay_epochs(
+    consortium: bytes, beginnings: Iterable[Beginning], logs: Mapping[str, Log]
+) -> dict[int, tuple[Setting, int, str, Keys | None]]:
+    """By epoch, what `replay` says, with the setting; not of those whose F is not final."""
+    found: dict[int, tuple[Setting, int, str, Keys | None]] = {}
+    for b in beginnings:
+        setting = Setting(consortium, b.manifest, b.custodians, b.threshold, b.epoch)
+        if b.dealt_from:
+            source, _, _, keys = found.get(b.dealt_from, (None, 0, "", None))
+            if source is None or keys is None:
+                continue
+            setting = replace(setting, source=source, before=keys)
+        found[b.epoch] = (setting, *replay(setting, logs))
+    return found

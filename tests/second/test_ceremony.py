@@ -83,7 +83,7 @@ def test_sealed_shares_add_up_to_the_secret_ones(case):
 
 def share_of(judged, dealer, receiver, private):
     """The share as it was sealed, or as it was opened in public where that one was bad."""
-    body, commitments = judged.authors[dealer].dealing.body, judged.dealings[dealer]
+    body, commitments = judged.dealing_authors[dealer].dealing.body, judged.dealings[dealer]
     flat = [c for coordinate in body.coordinates for c in coordinate.commitments]
     info = share_info(judged.id, dealer, receiver, flat)
     assert isinstance(commitments, Commitments)
@@ -95,7 +95,7 @@ def share_of(judged, dealer, receiver, private):
         return share
     (revealed,) = (
         entry.body.shares
-        for identifier, entry in judged.authors[dealer].reveals.items()
+        for identifier, entry in judged.dealing_authors[dealer].reveals.items()
         if judged.complaints[identifier].author == receiver
     )
     share = [scalar(raw) for raw in revealed]
