@@ -172,13 +172,13 @@ def read_index(folder: Path) -> Index:
         document = Document.parse(files.read(folder / INDEX, _INDEX_LIMIT), _INDEX_LIMIT)
     except NotFound:
         raise NotFound("NO_BACKUP", f"{folder} is not a backup: it has no {INDEX}") from None
-    if (found := document.text("format")) != FORMAT:
-        raise InvalidInput("BAD_BACKUP", f"of another format: {found}", "format")
+    if document.text("format") != FORMAT:
+        raise InvalidInput("BAD_BACKUP", f"the format is not {FORMAT}", "format")
     index = Index(
-        document.text("created"),
-        document.text("version"),
-        document.text("member"),
-        document.text("consortium"),
+        _word(document, "created"),
+        _word(document, "version"),
+        _word(document, "member"),
+        _word(document, "consortium"),
         document.integer("borrowers", _SIZE_LIMIT),
         tuple(_read_log(each) for each in document.each("logs")),
         tuple(_read_file(each) for each in document.each("files")),
@@ -189,20 +189,28 @@ def read_index(folder: Path) -> Index:
 
 def _read_log(document: Document) -> LogCopy:
     size = document.integer("size", _SIZE_LIMIT)
-    copy = LogCopy(document.text("member"), document.text("origin"), size, document.text("root"))
+    copy = LogCopy(_word(document, "member"), _word(document, "origin"), size, _word(document, "root"))
     document.finish()
     return copy
 
 
 def _read_file(document: Document) -> FileCopy:
-    copy = FileCopy(document.text("path"), document.integer("size", _SIZE_LIMIT), document.text("sha256"))
+    copy = FileCopy(_word(document, "path"), document.integer("size", _SIZE_LIMIT), _word(document, "sha256"))
     path = PurePosixPath(copy.path)
-    if path.is_absolute() or ".." in path.parts or path.as_posix() != copy.path:
+    if path.is_absolute() or ".." in path.parts or not path.parts or path.as_posix() != copy.path:
         raise InvalidInput("BAD_BACKUP", "a file's path leads out of the backup", document.path("path"))
     if copy.path == layout.CUSTODY:
         raise InvalidInput("BAD_BACKUP", "a custodian's shares are never in a backup", document.path("path"))
     document.finish()
     return copy
+
+
+def _word(document: Document, key: str) -> str:
+    """A text that can be shown, and as a path opened: no NUL byte, no half of a surrogate."""
+    text = document.text(key)
+    if not text.isprintable():
+        raise InvalidInput("BAD_BACKUP", "must be printable", document.path(key))
+    return text
 
 
 def _encode(index: Index) -> bytes:

@@ -172,13 +172,43 @@ def test_a_backups_own_word_is_not_taken_for_its_logs(whole: Path, tmp_path: Pat
         assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../outside", "chain/../../outside", layout.CUSTODY, "./card"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/passwd",
+        "../outside",
+        "chain/../../outside",
+        layout.CUSTODY,
+        "./card",
+        "a\0b",
+        "\ud800",
+        "\x1b[2J",
+        "",
+        ".",
+    ],
+)
 def test_a_backup_puts_nothing_outside_a_home_and_brings_no_shares(whole: Path, tmp_path: Path, path: str) -> None:
     files = json.loads((whole / backup.INDEX).read_text())["files"]
     folder = edited(whole, tmp_path / "edited", files=[*files, {"path": path, "size": 0, "sha256": ""}])
     with pytest.raises(PlimsollError) as caught:
         last(backup.restore(folder, tmp_path / "new"))
     assert caught.value.reason == "BAD_BACKUP"
+
+
+@pytest.mark.parametrize("path", ["chain", "card/below", "a" * 5000])
+def test_a_path_that_is_no_file_is_what_the_refusal_is_about(whole: Path, tmp_path: Path, path: str) -> None:
+    files = json.loads((whole / backup.INDEX).read_text())["files"]
+    folder = edited(whole, tmp_path / "edited", files=[*files, {"path": path, "size": 0, "sha256": ""}])
+    with pytest.raises(PlimsollError):
+        last(backup.restore(folder, tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_another_program_calls_its_format_does_not_reach_the_terminal(whole: Path, tmp_path: Path) -> None:
+    folder = edited(whole, tmp_path / "edited", format="\x1b[2J")
+    with pytest.raises(PlimsollError) as caught:
+        last(backup.restore(folder, tmp_path / "new"))
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(
