@@ -91,6 +91,17 @@ def test_sums_of_dealings_are_dealings_of_the_sum(dealings: list[tuple[bytes, by
     shamir.verify_share(total, index, commitments)
 
 
+@settings(max_examples=10)
+@given(st.lists(st.tuples(scalars, scalars, scalars, scalars), min_size=1, max_size=4), indices)
+def test_so_are_weighted_sums(dealings: list[tuple[bytes, bytes, bytes, bytes]], index: int) -> None:
+    total = group.ZERO
+    for weight, *dealing in dealings:
+        total = group.scalar_add(total, group.scalar_mul(weight, shamir.evaluate(dealing, index)))
+    committed = [shamir.commit(dealing) for _, *dealing in dealings]
+    commitments = shamir.add_commitments(committed, [weight for weight, *_ in dealings])
+    shamir.verify_share(total, index, commitments)
+
+
 @pytest.mark.parametrize("bad", [[], [0], [-1], [256], [1, 1], [1, 2, 1], [1, 0]])
 def test_indices_that_are_no_set_of_custodians_are_refused(bad: list[int]) -> None:
     with pytest.raises(InvalidInput) as caught:

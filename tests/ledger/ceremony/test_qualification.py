@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import group, shamir
+from ledger.ceremony.context import Former
 from ledger.ceremony.dealing import Dealing, split_bundle
 from ledger.ceremony.qualification import Grievance, outcome_of, qualify
 from ledger.errors import InvalidInput
-from tests.ledger.ceremony.script import dealt
+from tests.ledger.ceremony.script import Script, dealt
 from tests.ledger.ceremony.simulation import make_context
 
 N, T = 5, 3
@@ -116,6 +117,51 @@ def test_the_digest_binds_everything() -> None:
         outcome_of(make_context(N - 1, T), CEREMONY, CLOSE, dealings, ()).digest,
     }
     assert len(digests) == 9
+
+
+RESHARING = Script(4, 3, 1, former=(N, T))
+
+
+def reshared(dealers: tuple[int, ...]) -> dict[int, tuple[bytes, Dealing]]:
+    return {d: (bytes([d]) * 32, RESHARING.dealing_of(d)) for d in dealers}
+
+
+def test_a_resharing_is_the_weighted_sum_and_leaves_the_keys() -> None:
+    former = RESHARING.context.former
+    assert former is not None
+    for dealers in ((1, 2, 3), (2, 4, 5), (1, 2, 3, 4, 5)):
+        keys = outcome_of(RESHARING.context, RESHARING.ceremony, CLOSE, reshared(dealers), ()).keys
+        assert list(keys) == list(former.keys)
+        assert keys.epoch == former.keys.epoch + 1
+        bundles = {j: [split_bundle(RESHARING.bundle(d, j)) for d in dealers] for j in RESHARING.context.indices}
+        for j, received in bundles.items():
+            for c, point in enumerate(keys.custodian(j)):
+                share = shamir.interpolate(dealers, [bundle[c] for bundle in received])
+                assert group.mul_base(share) == point
+
+
+def test_the_digest_of_a_resharing_binds_the_epoch_it_is_dealt_from() -> None:
+    context, dealings = RESHARING.context, reshared((1, 2, 3))
+    former = context.former
+    assert former is not None
+    first, *others = former.keys.custodians
+    swapped = replace(former.keys, custodians=(others[0], first, *others[1:]))
+    contexts = [
+        context,
+        replace(context, former=replace(former, keys=swapped)),
+        replace(context, former=replace(former, keys=replace(former.keys, epoch=0))),
+        replace(context, former=Former(former.custodians[:4], T, replace(swapped, custodians=swapped.custodians[:4]))),
+    ]
+    digests = {outcome_of(each, RESHARING.ceremony, CLOSE, dealings, ()).digest for each in contexts}
+    assert len(digests) == len(contexts)
+
+
+def test_dealings_of_no_shares_of_the_keys_have_no_outcome() -> None:
+    """Not to be had of valid dealings, whose constant terms are public shares; checked all the same."""
+    dealings = {d: (bytes([d]) * 32, dealt(RESHARING.ceremony, d, 3, 4)[0]) for d in (1, 2, 3)}
+    with pytest.raises(InvalidInput) as refusal:
+        outcome_of(RESHARING.context, RESHARING.ceremony, CLOSE, dealings, ())
+    assert refusal.value.reason == "OTHER_KEYS"
 
 
 def test_dealings_that_cancel_out_have_no_outcome() -> None:
