@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -208,3 +211,21 @@ def test_nobody_makes_a_lineage_of_unverified_parts():
         THREE.followed_by(after, ())
     with pytest.raises(Unverified):
         THREE.followed_by(after, [replace(THREE.approvals[2][0])])
+
+
+# Known answers
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "lineage.json").read_text())
+
+
+def test_the_known_lineage_is_verified():
+    history = open_lineage(base64.b64decode(VECTORS["lineage"])).history
+    assert [one.id.hex() for one in history.manifests] == VECTORS["manifests"]
+    assert [history.current.origin(one.name) for one in history.current.members] == VECTORS["in_force"]
+
+
+@pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: case["why"])
+def test_known_bad_steps_are_refused_with_their_codes(case):
+    with pytest.raises(PlimsollError) as caught:
+        open_lineage(base64.b64decode(case["lineage"]))
+    assert caught.value.reason == case["code"]

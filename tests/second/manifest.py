@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from tests.second import group, note
 from tests.second.refusal import require
 
 KEYS = {"name", "currency", "minor_per_major", "time_zone", "custodians", "threshold", "policy", "member"}
+LATER_KEYS = {"consortium", "previous", "sequence"}
+ENDED_KEYS = {"log", "log_key", "size", "root"}
+MOST_ENDED, MOST_STEPS = 1000, 10**6
 MEMBER_KEYS = {"name", "address", "log_key", "cosign_key", "tls_ca"}
 # Default, least, most.
 NUMBERS = {
@@ -27,6 +31,7 @@ NUMBERS = {
     "heads_seconds": (30, 5, 86_400),
 }
 EDGES = {"bands": [10_000, 50_000, 100_000, 200_000, 500_000], "overdue_bands": [1_000, 10_000, 50_000, 200_000]}
+ID = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 MEMBER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z", re.ASCII)
 
 
@@ -35,11 +40,23 @@ class Member:
     name: str
     log_key: bytes
     cosign_key: bytes
+    tls_ca: bytes
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A log that nobody writes any more."""
+
+    member: str
+    number: int
+    log_key: bytes
+    size: int
+    root: bytes
 
 
 @dataclass(frozen=True)
 class Consortium:
-    """A founding manifest: its id is the consortium's."""
+    """A manifest; the founding one's id is the consortium's."""
 
     id: bytes
     members: tuple[Member, ...]
@@ -47,9 +64,16 @@ class Consortium:
     threshold: int
     minor_per_major: int
     policy: dict[str, Any]
+    currency: str
+    founding: bytes
+    previous: bytes | None
+    sequence: int
+    epoch: int
+    ended: tuple[Ended, ...]
 
     def origin(self, member: str) -> str:
-        return f"plimsoll/{self.id.hex()}/{member}"
+        former = sum(each.member == member for each in self.ended)
+        return f"plimsoll/{self.founding.hex()}/{member}" + (f".{former + 1}" if former else "")
 
     def log_key(self, member: str) -> note.Key:
         (public,) = [m.log_key for m in self.members if m.name == member]
@@ -64,6 +88,7 @@ def founded(raw: bytes) -> Consortium:
     """A founding manifest that every member has signed."""
     text, _ = note.parse(raw)
     consortium = read(text)
+    require(consortium.sequence == 0, "NOT_FOUNDING", "a successor founds nothing")
     keys = [consortium.log_key(name) for name in consortium.names]
     require(set(note.open_note(raw, keys).verified) == set(keys), "UNVERIFIED", "not all have signed")
     return consortium
@@ -75,7 +100,10 @@ def read(text: str) -> Consortium:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         require(False, "MALFORMED", str(error))
-    require(set(table) <= KEYS and KEYS - {"policy"} <= set(table), "MALFORMED", "keys")
+    later = bool(LATER_KEYS & set(table))
+    keys = KEYS | (LATER_KEYS | {"epoch", "ended"} if later else set())
+    needed = KEYS - {"policy"} | (LATER_KEYS if later else set())
+    require(set(table) <= keys and needed <= set(table), "MALFORMED", "keys")
     members = tuple(_member(each) for each in table["member"])
     require(3 <= len(members) <= 100, "MALFORMED", "members")
     _distinct([m.name for m in members])
@@ -86,14 +114,60 @@ def read(text: str) -> Consortium:
     threshold = table["threshold"]
     require(_whole(threshold) and 2 <= threshold <= len(custodians) < 2 * threshold, "MALFORMED", "threshold")
     require(table["minor_per_major"] in (1, 10, 100, 1_000, 10_000), "MALFORMED", "minor_per_major")
+    identity = hashlib.sha256(text.encode()).digest()
+    ended = tuple(_ended(table["ended"])) if "ended" in table else ()
+    in_use = {key for m in members for key in (m.log_key, m.cosign_key)}
+    require(not in_use & {each.log_key for each in ended}, "MALFORMED", "the key of an ended log in use")
     return Consortium(
-        hashlib.sha256(text.encode()).digest(),
+        identity,
         members,
         custodians,
         threshold,
         table["minor_per_major"],
         _policy(table.get("policy", {}), len(members)),
+        table["currency"],
+        ended=ended,
+        **_place(table, identity) if later else FIRST | {"founding": identity},
     )
+
+
+FIRST: dict[str, Any] = {"previous": None, "sequence": 0, "epoch": 1}
+
+
+def _place(table: dict[str, Any], identity: bytes) -> dict[str, Any]:
+    """Where a successor stands."""
+    founding, previous = (table[key] for key in ("consortium", "previous"))
+    require(ID.match(founding) and ID.match(previous), "MALFORMED", "ids")
+    numbers = (table["sequence"], table.get("epoch", 1))
+    require(all(_whole(each) and 1 <= each <= MOST_STEPS for each in numbers), "MALFORMED", "sequence or epoch")
+    require(
+        (numbers[0] == 1) == (founding == previous), "MALFORMED", "the first one, and no other, follows the founding"
+    )
+    return {
+        "founding": bytes.fromhex(founding),
+        "previous": bytes.fromhex(previous),
+        "sequence": numbers[0],
+        "epoch": numbers[1],
+    }
+
+
+def _ended(tables: Any) -> Iterator[Ended]:
+    require(isinstance(tables, list) and 1 <= len(tables) <= MOST_ENDED, "MALFORMED", "ended")
+    seen: list[str] = []
+    for table in tables:
+        require(isinstance(table, dict) and set(table) == ENDED_KEYS, "MALFORMED", "ended")
+        member, dot, number = table["log"].partition(".")
+        require(MEMBER_NAME.match(member), "MALFORMED", "ended log's name")
+        seen.append(member)
+        nth = seen.count(member)
+        require(number == str(nth) if dot else nth == 1, "MALFORMED", "ended logs out of order")
+        key, root = note.strict_base64(table["log_key"]), note.strict_base64(table["root"])
+        require(group.edwards_of_prime_order(key) and len(root) == 32, "MALFORMED", "ended log")
+        size = table["size"]
+        require(_whole(size) and 0 <= size < 1 << 63, "MALFORMED", "ended log's size")
+        require(size or root == hashlib.sha256(b"").digest(), "MALFORMED", "an empty tree has one root")
+        yield Ended(member, nth, key, size, root)
+    _distinct([table["log_key"] for table in tables])
 
 
 def _whole(value: object) -> bool:
@@ -110,7 +184,7 @@ def _member(table: Any) -> Member:
     log_key, cosign_key = (note.strict_base64(table[name]) for name in ("log_key", "cosign_key"))
     good = group.edwards_of_prime_order(log_key) and group.edwards_of_prime_order(cosign_key)
     require(good, "MALFORMED", "key")
-    return Member(table["name"], log_key, cosign_key)
+    return Member(table["name"], log_key, cosign_key, note.strict_base64(table["tls_ca"]))
 
 
 def _policy(table: Any, members: int) -> dict[str, Any]:
