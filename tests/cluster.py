@@ -215,9 +215,20 @@ class Cluster:
         return time.monotonic() - started
 
     def restart(self, *members: str) -> None:
-        """Starts what was stopped or killed, and waits until it serves and holds its shares."""
+        """Starts what was stopped or killed, and waits until it serves, holds its shares and the others reach it."""
         self.start(*members)
         self.wait_ready(*members)
+        for other in [each for each in self.running if not self._stopped(each)]:
+            self.wait_until(lambda other=other: self._reaches_all(other), f"{other} reaches all that run")
+
+    def _reaches_all(self, member: str) -> bool:
+        reached = {peer.member for peer in self.status(member).peers if peer.reachable}
+        return reached >= {other for other in self.running if other != member and not self._stopped(other)}
+
+    def _stopped(self, member: str) -> bool:
+        """Whether its process is frozen."""
+        with open(f"/proc/{self.process(member).pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
 
     def freeze(self, member: str) -> None:
         """SIGSTOP: the node's port stays open and nothing answers."""
