@@ -5,7 +5,7 @@ Nothing else leaves the core: a parser fed hostile bytes raises one of these or 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class PlimsollError(Exception):
@@ -32,7 +32,17 @@ class PlimsollError(Exception):
     def under(self, prefix: str) -> PlimsollError:
         """The same refusal seen from the enclosing message: `path` gets `prefix` in front."""
         separator = "." if self.path and not self.path.startswith("[") else ""
-        return type(self)(self.reason, self.message, f"{prefix}{separator}{self.path}")
+        return _made_again(type(self), self.args, {**vars(self), "path": f"{prefix}{separator}{self.path}"})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For copies and other processes, as not every kind is made of the same arguments."""
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[PlimsollError], args: tuple[object, ...], facts: dict[str, object]) -> PlimsollError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
 
 
 class InvalidInput(PlimsollError):
