@@ -11,7 +11,7 @@ from plimsoll.v1 import sealed_pb2
 
 from ledger.chain import Chain
 from ledger.memory_store import Fault, MemoryStore
-from node import reporting
+from node import rebuild, reporting
 from node.stores import log_names
 from tests.ledger.stores import Faulty
 from tests.node.taking_feeds import BORROWERS, MANIFEST, ME, Node, check, feed, told
@@ -109,3 +109,27 @@ def test_a_lost_book_is_the_same_again_out_of_the_log(executor):
             del was.loans[:], now.loans[:]
         assert was == now
     check(again)
+
+
+@pytest.mark.parametrize("fault", Fault)
+def test_a_rebuild_that_is_killed_at_any_write_goes_on_where_it_was(executor, monkeypatch, fault):
+    monkeypatch.setattr(rebuild, "BATCH", 3)
+    chain = MemoryStore()
+    node = Node(chain, MemoryStore(), executor)
+    for month in (1, 2):
+        node.report(feed(month))
+    whole = Node(MemoryStore(chain.snapshot()), MemoryStore(), executor)
+    whole.report([])
+    writes = whole.book_store.writes
+    assert writes >= 4
+    for at in range(writes):
+        disk = MemoryStore()
+        _, error = Node(MemoryStore(chain.snapshot()), Faulty(disk, {at: fault}), executor).report([])
+        assert error is not None
+        again = Node(MemoryStore(chain.snapshot()), MemoryStore(disk.snapshot()), executor)
+        said, error = again.report([])
+        assert error is None
+        if at and fault is Fault.KEPT and at < writes - 1:  # it does not begin from the start
+            assert said[0].done > 3
+        assert told(again) == told(whole)
+        check(again)
