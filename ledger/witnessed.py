@@ -110,10 +110,14 @@ class Witnessed:
                 self._newest[origin] = fresh
             return self._newest[origin] or fresh
 
-    def conflict(self, log: Log) -> Conflict | None:
-        """Two heads kept of this log that cannot both be of one history, by what is held of it; None where all fit."""
+    def conflict(self, log: Log, *others: SignedHead) -> Conflict | None:
+        """Two witnessed heads of this log that cannot both be of one history, by what is held of it, if there are.
+
+        others: verified as witnessed, and perhaps not kept.
+        """
         state = log.state
-        heads = [kept.signed for kept in self._kept(log.origin) if kept.size <= state.size]
+        heads = [*(kept.signed for kept in self._kept(log.origin)), *others]
+        heads = [signed for signed in heads if signed.head.size <= state.size]
         good = [signed for signed in heads if state.tree.root_at(signed.head.size) == signed.head.root]
         bad = [signed for signed in heads if signed not in good]
         return Conflict(good[-1], bad[-1]) if good and bad else None
@@ -174,9 +178,13 @@ class Collected:
         """By which it was witnessed; None while too few have cosigned."""
         return witnessed_at(self.signed, self._manifest, self._member)
 
-    def add(self, note: bytes) -> None:
-        """What a member answered. Raises as `open_cosigned`, InvalidInput for another head."""
-        self.signed = merged(self.signed, open_cosigned(note, self._manifest, self._member))
+    def opened(self, note: bytes) -> SignedHead:
+        """What a member answered, verified; any thread. Raises as `open_cosigned`."""
+        return open_cosigned(note, self._manifest, self._member)
+
+    def add(self, answered: SignedHead) -> None:
+        """One thread at a time. Raises InvalidInput for another head."""
+        self.signed = merged(self.signed, answered)
 
 
 def _adds(fresh: Kept, known: Kept) -> bool:

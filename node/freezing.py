@@ -17,6 +17,7 @@ import structlog
 from plimsoll.v1 import entry_pb2
 
 from ledger.chain import Chain, Log
+from ledger.checkpoint import SignedHead
 from ledger.cosigned import double_cosigners, open_cosigned, seats
 from ledger.entries import Kind, parse_entry
 from ledger.errors import PlimsollError, Unverified
@@ -151,9 +152,9 @@ class Freezing:
             self._to_publish.set()
             await self.look_at(self._chain.log_by_origin(origin))
 
-    async def look_at(self, held: Log) -> None:
-        """Whether witnessed heads of a frozen log conflict."""
-        conflict = await self._off_loop(self._witnessed.conflict, held)
+    async def look_at(self, held: Log, *others: SignedHead) -> None:
+        """Whether witnessed heads of a forked log conflict; others: that are known beside those kept."""
+        conflict = await self._off_loop(self._witnessed.conflict, held, *others)
         if conflict is not None:
             await self.in_conflict(conflict)
 

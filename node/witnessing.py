@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import TypeVar
@@ -21,8 +21,8 @@ from plimsoll.v1 import peer_pb2
 from ledger.chain import Chain
 from ledger.checkpoint import Head, SignedHead, parse_head_text, sign_head
 from ledger.cosignature import Cosigner
-from ledger.cosigned import open_cosigned, spoken_at
-from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unavailable
+from ledger.cosigned import open_cosigned, spoken_at, verify_witnessed_in
+from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unverified
 from ledger.fork import Fork
 from ledger.log_heads import bare
 from ledger.manifest import Manifest
@@ -44,6 +44,8 @@ log = structlog.get_logger()
 CALL_TIMEOUT = 5.0
 #: Seconds after which a peer that lacked the entries is asked again about the same head, before the next beat is due.
 RETRIES = (0.1, 0.2, 0.4, 0.8, 1.6)
+#: Witnessed heads a peer may show: more than any consortium has logs.
+MAX_NOTES = 1024
 
 
 class Witnessing:
@@ -132,7 +134,7 @@ class Witnessing:
             try:
                 answer = await link.witness(request, CALL_TIMEOUT)
                 if answer.head:
-                    await self._off_loop(collected.add, answer.head)
+                    collected.add(await self._off_loop(collected.opened, answer.head))
                     if collected.time is not None:
                         await self._off_loop(self._witnessed.keep, collected.signed, manifest, self._member)
                     return
@@ -167,6 +169,7 @@ class Witnessing:
         if held.root_at(head.size) != head.root:
             await self._show(signed)
             self._gossip.check_one_history(caller)
+            raise Unverified("OTHER_ROOT", "the head is of another history than the one held", "head")
         self._arrivals.confirm(head.origin, self._clock.monotonic() - max(0.0, self._clock.unix() - spoken))
         if not self._may_cosign(head.origin):
             return peer_pb2.WitnessResponse()
@@ -212,27 +215,26 @@ class Witnessing:
         """The largest witnessed head of each log, for others."""
         return self._witnessed.notes()
 
-    async def learn(self, notes: Iterable[bytes]) -> None:
+    async def learn(self, notes: Sequence[bytes]) -> None:
         """Keeps what is new among others' witnessed heads. Raises InvalidInput, Unverified for what is none."""
+        if len(notes) > MAX_NOTES:
+            raise Unverified("TOO_MANY_HEADS", "a node knows one witnessed head a log")
         for note in notes:
             head = parse_head_text(parse_note(note).text)
             if self._is_news(head):
                 await self._learn(note)
 
     async def _learn(self, note: bytes) -> None:
+        signed, manifest, member = await self._off_loop(verify_witnessed_in, note, self._consortium.history)
+        await self._show(signed)
+        held = self._chain.log_by_origin(signed.head.origin)
         try:
-            kept = await self._off_loop(self._witnessed.add, note)
+            await self._off_loop(self._witnessed.keep, signed, manifest, member)
         except Conflict as conflict:
-            await self._show(conflict.known)
-            await self._show(conflict.other)
+            await self._show(conflict.known)  # of one size: these two are a fork by themselves
             await self._freezing.in_conflict(conflict)
-            return
-        except NotFound:  # of a log this node does not know yet
-            return
-        await self._show(kept.signed)
-        held = self._chain.log_by_origin(kept.signed.head.origin)
         if held.origin in self._gossip.problems:
-            await self._freezing.look_at(held)
+            await self._freezing.look_at(held, signed)
 
     def _is_news(self, head: Head) -> bool:
         """Whether a head, were it witnessed, would say anything that is not known: a larger one, or another history."""
@@ -240,6 +242,8 @@ class Witnessing:
             held = self._chain.log_by_origin(head.origin)
         except NotFound:
             return False
+        if self._freezing.conflicting(head.origin):
+            return False  # it is known already that nobody can say where it counts
         newest = self._witnessed.newest(head.origin)
         if newest is None or head.size > newest.size:
             return True

@@ -202,16 +202,16 @@ def test_a_head_becomes_witnessed_as_answers_come_in():
     collected = Collected(cosigned(signed, MANIFEST, {1: T}), MANIFEST, AUTHOR)
     assert collected.time is None
     for number in (2, 3):
-        collected.add(cosigned(signed, MANIFEST, {number: T + number}))
-        collected.add(cosigned(signed, MANIFEST, {number: T + number}))
+        collected.add(collected.opened(cosigned(signed, MANIFEST, {number: T + number})))
+        collected.add(collected.opened(cosigned(signed, MANIFEST, {number: T + number})))
         assert collected.time is None
     with pytest.raises(PlimsollError):
-        collected.add(cosigned(head(4, 1), MANIFEST, {4: T}))
+        collected.add(collected.opened(cosigned(head(4, 1), MANIFEST, {4: T})))
     forged = cosigner(4, MANIFEST).cosign(head(5).note.text, T)
     with pytest.raises(PlimsollError):
-        collected.add(signed.note.with_signatures([forged]).encode())
+        collected.add(collected.opened(signed.note.with_signatures([forged]).encode()))
     assert collected.time is None
-    collected.add(cosigned(signed, MANIFEST, {5: T + 5}))
+    collected.add(collected.opened(cosigned(signed, MANIFEST, {5: T + 5})))
     assert collected.time == T + 5
     verify_witnessed(collected.signed.note.encode(), MANIFEST, AUTHOR)
 
