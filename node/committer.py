@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from typing import TypeVar
 
 from ledger.chain import OwnLog
 from node.arrivals import Arrivals
 from node.clock import Clock
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
+
+T = TypeVar("T")
 
 #: Entries in one commit; a longer batch is a commit of its own. Bounds the time that others wait for it.
 MAX_COMMIT = 1000
@@ -28,7 +31,9 @@ class Committer:
         arrivals: Arrivals,
         executor: Executor,
         clock: Clock | None = None,
+        first: Callable[[], Iterator[Sequence[bytes]]] | None = None,
     ) -> None:
+        """first: what is to stand in the log ahead of all else and is not there yet, in batches."""
         self._own = own
         self._guard = guard
         self._gossip = gossip
@@ -37,6 +42,8 @@ class Committer:
         self._clock = clock or Clock()
         self._waiting: deque[tuple[Sequence[bytes], asyncio.Future[int]]] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._first = first
+        self._beginning = asyncio.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -51,6 +58,18 @@ class Committer:
         """Returns once this node may sign. Raises Unready (UNCONFIRMED_LOG) where that takes too long."""
         await self._guard.passed()
 
+    async def begin(self) -> None:
+        """Appends what is to come first, once this node may sign. Raises as `append`."""
+        await self.opened()
+        async with self._beginning:
+            if self._first is None:
+                return
+            batches = self._first()
+            while (batch := await self._off_loop(next, batches, None)) is not None:
+                await self._off_loop(self._own.append, batch)
+            self._first = None
+        self._gossip.grown(self._own.log.origin)
+
     async def append(self, entries: Sequence[bytes]) -> int:
         """Index of the first of `entries` (serialized, checked by the log). When it returns they are durable.
 
@@ -58,19 +77,23 @@ class Committer:
         """
         await self.may_sign()
         self._gossip.check_one_history(self._own.log.member)
+        if self._first is not None:
+            await self.begin()
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((entries, done))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._drain())
         return await asyncio.shield(done)
 
+    async def _off_loop(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work, *arguments)
+
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
             group = self._take()
             joined = [entry for entries, _ in group for entry in entries]
             try:
-                index = await loop.run_in_executor(self._executor, self._own.append, joined)
+                index = await self._off_loop(self._own.append, joined)
             except Exception as error:  # noqa: BLE001 -- handed to everybody who waits, whatever it is
                 for _, done in group:
                     _settle(done, error)

@@ -33,6 +33,7 @@ from node.arrivals import Arrivals
 from node.asking import Asking
 from node.backups import Backups
 from node.book import Book
+from node.carrying import left_behind
 from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.committer import Committer
@@ -51,6 +52,7 @@ from node.guard import SelfForkGuard
 from node.home import Home
 from node.leveldb import MIB, LevelStore
 from node.pseudonyms import Pseudonyms
+from node.renewal import Renewal
 from node.reporting import Reporting
 from node.server import Server
 from node.services.audit import AuditService
@@ -94,6 +96,7 @@ class Node:
         self._member = home.config.member
         self._rng = rng
         self._clock = clock or Clock()
+        self._presented = Presented(identity.key, identity.certificate)
         self._alone = alone
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -110,8 +113,7 @@ class Node:
             disk = Disk([chain_store, book_store], config.reserve_mib * MIB)
             backups = Backups(self._home, chain_store, book_store, self._clock)
             consortium = Consortium(self._member, self._identity.lineage.history)
-            presented = Presented(self._identity.key, self._identity.certificate)
-            connections = Connections(consortium, presented, self._clock)
+            connections = Connections(consortium, self._presented, self._clock)
             try:
                 connections.follow()
                 await self._serve(consortium, chain, book, disk, backups, connections, workers, threads, stop)
@@ -149,7 +151,8 @@ class Node:
         guard = SelfForkGuard(len(manifest.members) - 1, self._alone)
         interval = manifest.policy.gossip_seconds
         gossip = Gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
-        committer = Committer(chain.own(signer), guard, gossip, arrivals, threads, clock)
+        first = partial(left_behind, chain, manifest, member)
+        committer = Committer(chain.own(signer), guard, gossip, arrivals, threads, clock, first)
         freezing = Freezing(consortium, chain, witnessed, gossip.problems, committer, threads, clock)
         cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, keyring.cosign_seed)
         witnessing = Witnessing(
@@ -193,6 +196,7 @@ class Node:
         reporting = Reporting(
             consortium, keyring, own, shelf, custody, pseudonyms, committer, workers, self._rng, clock
         )
+        renewal = Renewal(self._home, consortium, keyring, self._presented, connections, clock)
         state = State(
             self._home.folder,
             consortium,
@@ -206,6 +210,7 @@ class Node:
             guard,
             disk,
             reporting,
+            renewal,
         )
 
         callers = Callers(manifest, config.revoked)
@@ -243,15 +248,17 @@ class Node:
             asyncio.create_task(reporting.keep_book(), name="book"),
             asyncio.create_task(disk.run(), name="disk"),
             asyncio.create_task(governance.run(), name="governance"),
+            asyncio.create_task(renewal.run(), name="renewal"),
         ]
+        beginning = asyncio.create_task(committer.begin())
         try:
             await _until(stop, background)
         finally:
             log.info("stopping")
             await server.stop(GRACE)
-            for task in background:
+            for task in (*background, beginning):
                 task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await asyncio.gather(*background, beginning, return_exceptions=True)
 
 
 async def _until(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:

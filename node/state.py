@@ -22,6 +22,7 @@ from node.freshness import Freshness
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.links import Link
+from node.renewal import Renewal
 from node.reporting import Reporting
 
 
@@ -42,6 +43,7 @@ class State:
         guard: SelfForkGuard,
         disk: Disk,
         reporting: Reporting,
+        renewal: Renewal,
     ) -> None:
         self._folder = folder
         self._consortium = consortium
@@ -56,6 +58,7 @@ class State:
         self._guard = guard
         self._disk = disk
         self._reporting = reporting
+        self._renewal = renewal
         self._started = time.monotonic()
 
     def describe(self) -> operator_pb2.StatusResponse:
@@ -95,6 +98,7 @@ class State:
         alerts = list(self._disk.problems.values())
         alerts += [f"{origin}: {why}" for origin, why in self._gossip.problems.items()]
         alerts += self._freezing.alerts()
+        alerts += self._renewal.alerts
         keys = self._ceremonies.status()
         if keys.epoch and keys.custodian and not keys.holds_shares:
             alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: reshare")

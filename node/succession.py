@@ -10,8 +10,9 @@ from __future__ import annotations
 import structlog
 
 from ledger.chain import Chain
-from ledger.errors import Refused
+from ledger.errors import Refused, Unready
 from ledger.history import History
+from ledger.member import Member
 from node.arrivals import Arrivals
 from node.ceremonies import Ceremonies
 from node.clock import Clock
@@ -47,10 +48,16 @@ class Succession:
         self._clock = clock
 
     def follow(self, history: History) -> None:
-        """The last manifest of `history` is in force. Raises Refused (LEFT) where this member is none any more."""
-        manifest = history.current
+        """The last manifest of `history` is in force. Raises Refused (LEFT) where this member is none any more, Unready
+        (KEYS_CHANGED) where it has other keys, which a passphrase must open: then the node has to be started again."""
+        before, manifest = self._consortium.manifest, history.current
         if self._consortium.member not in manifest:
             raise Refused("LEFT", f"{self._consortium.member} is no member any more, by manifest {manifest.id.hex()}")
+        own = self._consortium.member
+        if _keys(manifest.member(own)) != _keys(before.member(own)):
+            raise Unready(
+                "KEYS_CHANGED", "this member's keys have changed: start the node again, which puts them in place"
+            )
         known = {held.origin for held in self._chain.logs()} | set(self._chain.damaged)
         for member in manifest.members:
             key = manifest.log_key(member.name)
@@ -64,3 +71,7 @@ class Succession:
         self._arrivals.follow(manifest.policy.heads_seconds)
         self._ceremonies.wake()
         log.info("a successor is in force", manifest=manifest.id.hex(), sequence=manifest.sequence)
+
+
+def _keys(member: Member) -> tuple[bytes, bytes, bytes]:
+    return member.log_key, member.cosign_key, member.tls_ca
