@@ -664,7 +664,7 @@ class Story:
 days = st.none() | st.sampled_from([0, 0, 0, 30, 60, 95])
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(st.tuples(events, days), min_size=3, max_size=9), st.randoms(use_true_random=False))
 def test_whatever_happens_all_agree_and_nobody_is_isolated(happening, random):
     story = Story()

@@ -38,7 +38,7 @@ def checked(raw: bytes, custodian: int, question: Question, consortium: Consorti
         return []
     require(response.nonce_sum == question.sums.nonce_point.encoded, "BAD_PARTIAL", "nonce_sum")
     return decryption.check_partial(
-        consortium.id,
+        consortium.founding,
         keys.epoch,
         custodian,
         question.asked.leaf,

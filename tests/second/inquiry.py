@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from tests.second import labels, release
 from tests.second.entry import Entry
 from tests.second.framing import digest
-from tests.second.log import Log
-from tests.second.refusal import Refused, require
-from tests.second.selection import MOST_CONTRIBUTORS, World, select
+from tests.second.record import Record, World
+from tests.second.refusal import require
+from tests.second.replay import Replay
 
 MOST_INQUIRIES = 65_536
 
 
-def _places(log: Log, member: str, query_key: bytes) -> Mapping[int, int | None]:
+def _places(log: Record, member: str, query_key: bytes) -> Mapping[int, int | None]:
     key = labels.inquiry_key(query_key)
 
     class Places(dict[int, int | None]):
@@ -25,7 +25,7 @@ def _places(log: Log, member: str, query_key: bytes) -> Mapping[int, int | None]
     return Places()
 
 
-def history(log: Log, member: str, query_key: bytes, index: int) -> list[Entry]:
+def history(log: Record, member: str, query_key: bytes, index: int) -> list[Entry]:
     """Q8, but for the successor: the entries of inquiries 0 .. n, the last of which stands at `index`."""
     places = _places(log, member, query_key)
     newest = labels.newest(places.__getitem__, index + 1)
@@ -38,52 +38,40 @@ def history(log: Log, member: str, query_key: bytes, index: int) -> list[Entry]:
     return [log.at(place) for place in indices]
 
 
-def superseded(log: Log, member: str, query_key: bytes, number: int) -> bool:
+def superseded(log: Record, member: str, query_key: bytes, number: int) -> bool:
     return _places(log, member, query_key)[number + 1] is not None
 
 
-def check_daily_quota(log: Log, index: int, most: int) -> None:
+def check_daily_quota(log: Record, index: int, most: int) -> None:
     """Q9's first half."""
     since = log.at(index).time - release.DAY
     asked = [e for e in log.entries[: index + 1] if e and e.kind == "inquiry" and e.time > since]
     require(len(asked) <= most, "QUOTA")
 
 
-def withheld(world: World, querier: str, query_key: bytes, index: int) -> str:
-    """What the release rule says about the inquiry at `index`: "" or why; Refused where nobody answers it."""
-    entries = history(world.logs[querier], querier, query_key, index)
-    policy = world.consortium.policy
-    rule = release.Rule(policy["min_contributors"], policy["differencing_days"], policy["queries_per_borrower"])
-    # Whether one is beyond the quota does not depend on rows, and one that is has none.
-    bare = [release.Asked(e.time, frozenset() if _counts(world, e) else None) for e in entries]
-    asked = []
-    for number, (entry, this) in enumerate(zip(entries, bare, strict=True)):
-        if this.row is None or rule.beyond_quota(bare, number):
-            asked.append(this)
-            continue
-        grew = all(a <= b for a, b in zip(entry.body.sizes, entries[-1].body.sizes, strict=True))
-        require(grew, "HEADS_WENT_BACK", str(entry.index))
-        asked.append(release.Asked(entry.time, _row(world, querier, query_key, entry)))
-    outcome = rule.outcomes(asked)[-1]
-    if outcome in (release.VOID, release.QUOTA):
-        raise Refused(outcome)
-    return outcome
+def withheld(world: World, querier: str, query_key: bytes, place: int) -> str:
+    """What the release rule says about the inquiry at this place: "" or why; Refused where nobody answers it."""
+    entries = history(world.record(querier), querier, query_key, place)
+    return Replay(world, querier, query_key, entries).outcome()
 
 
-def _counts(world: World, entry: Entry) -> bool:
-    return (
-        entry.kind == "inquiry"
-        and entry.body.manifest == world.consortium.id
-        and len(entry.body.sizes) == len(world.consortium.members)
-    )
-
-
-def _row(world: World, querier: str, query_key: bytes, entry: Entry) -> frozenset[str]:
-    body = entry.body
-    records = select(world, query_key, body.sizes, entry.time, body.epoch).records
-    if len(records) > MOST_CONTRIBUTORS:
-        return frozenset()
-    return frozenset(record.member for record in records) - {querier}
+def beyond(world: World, querier: str, query_key: bytes, time: int) -> bool:
+    """Q13: whether an inquiry lies behind the end of a log, in the window of one of this time."""
+    record, until = world.record(querier), 0
+    places = _places(record, querier, query_key)
+    since = time - release.DAY * world.consortium.policy["differencing_days"]
+    for ended in world.former(querier):
+        until += ended.size
+        newest = labels.newest(places.__getitem__, until)
+        number = 0 if newest is None else newest + 1
+        log = world.ended_log(ended)
+        behind = {e.label: e for e in reversed(log.entries) if e and e.label and e.index >= ended.size}
+        key = labels.inquiry_key(query_key)
+        while (entry := behind.get(labels.label(key, labels.INQUIRY, querier, number))) is not None:
+            if entry.kind == "inquiry" and entry.time > since:
+                return True
+            number += 1
+    return False
 
 
 def evaluation_digest(consortium: bytes, epoch: int, elements: list[bytes]) -> bytes:

@@ -6,7 +6,7 @@ from tests.second import manifest
 from tests.second.ceremony import Keys
 from tests.second.group import point
 from tests.second.log import Log
-from tests.second.selection import World
+from tests.second.record import World
 from tests.second.vectors import load, unhex
 
 VECTORS = load("query")

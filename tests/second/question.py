@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from google.protobuf.message import DecodeError
 from plimsoll.v1 import peer_pb2
 
-from tests.second import head, inquiry, merkle, selection
+from tests.second import head, inquiry, merkle, note, selection
 from tests.second.entry import Entry, read
 from tests.second.log import Log
 from tests.second.manifest import Consortium
 from tests.second.position import Ciphertext
+from tests.second.record import World, log_name
 from tests.second.refusal import Refused, require
-from tests.second.selection import Selection, World
+from tests.second.selection import Selection
 
 MOST_ENTRIES = 4096
 HeadUsed = tuple[str, int, bytes]
@@ -27,7 +28,7 @@ def read_inquiry(consortium: Consortium, epoch: int, raw: bytes, index: int) -> 
     if entry is None or entry.kind != "inquiry":
         raise Refused("BAD_ENTRY")
     require(entry.body.manifest == consortium.id, "OTHER_MANIFEST")
-    require(entry.body.epoch == epoch, "OTHER_EPOCH")
+    require(entry.body.epoch == epoch <= consortium.epoch, "OTHER_EPOCH")
     require(entry.body.as_of == 0, "AS_OF")
     return entry
 
@@ -38,14 +39,43 @@ def check_heads(consortium: Consortium, querier: str, asked: Entry, heads: Seque
     require([used[1] for used in heads] == list(asked.body.sizes), "BAD_HEADS", "sizes")
     require(selection.heads_digest(heads) == asked.body.heads_digest, "BAD_HEADS", "digest")
     require(asked.body.sizes[consortium.names.index(querier)] <= asked.index, "BAD_HEADS", "own head")
+    require(not any(asked.body.sizes[place] for place in asked.body.conflicting), "BAD_HEADS", "conflicting")
 
 
 def check_roots(world: World, querier: str, asked: Entry, heads: Sequence[HeadUsed]) -> None:
     """The rest of Q6, and that the querier's log holds the inquiry."""
     for name, (_, size, root) in zip(world.consortium.names, heads, strict=True):
-        require(world.logs[name].root(size) == root, "OTHER_ROOT", name)
-    log = world.logs[querier]
+        require(world.log(name).root(size) == root, "OTHER_ROOT", name)
+        for ended in world.former(name):
+            world.ended_log(ended)
+    log = world.log(querier)
     require(asked.index < len(log) and log.raw[asked.index] == asked.raw, "NOT_IN_LOG")
+
+
+def check_frozen(world: World, asked: Entry, heads: Sequence[HeadUsed], notes: Sequence[bytes]) -> None:
+    """Q12."""
+    require(len(notes) == len(asked.body.frozen), "BAD_REQUEST", "witnessed")
+    for place, raw in zip(asked.body.frozen, notes, strict=True):
+        origin, size, root = heads[place]
+        if place in asked.body.conflicting or (not raw and size == 0 and root == merkle.EMPTY_ROOT):
+            continue
+        require(any(_is_witnessed(one, origin, size, root, raw) for one in world.chain), "NOT_WITNESSED")
+
+
+def _is_witnessed(consortium: Consortium, origin: str, size: int, root: bytes, raw: bytes) -> bool:
+    """By this manifest's keys."""
+    for member in consortium.members:
+        if consortium.origin(member.name) != origin:
+            continue
+        others = [one for one in consortium.members if one != member]
+        keys = [note.Key(f"{consortium.origin(one.name)}/cosigner", note.COSIGNATURE, one.cosign_key) for one in others]
+        try:
+            signed = head.open_head(raw, consortium.log_key(member.name), keys)
+        except Refused:
+            return False
+        enough = 2 * len(signed.cosigned) > len(consortium.members)
+        return enough and (signed.origin, signed.size, signed.root) == (origin, size, root)
+    return False
 
 
 def joined(log: Log, block: Any, consortium: Consortium, member: str) -> Log:
@@ -80,25 +110,32 @@ def examine(raw: bytes, querier: str, world: World, epoch: int) -> Question:
     except DecodeError as error:
         raise Refused("BAD_REQUEST") from error
     require(len(request.query_key) == 32, "BAD_REQUEST", "query key")
+    named = read(request.entry)
+    world = world.under(named.body.manifest) if named and named.kind == "inquiry" else world
     consortium = world.consortium
     index, signed = head.open_receipt(request.receipt, request.entry, consortium.log_key(querier))
-    log = world.logs[querier]
+    log = world.log(querier)
     if request.HasField("tail"):
         log = joined(log, request.tail, consortium, querier)
     require(signed.size <= len(log) and log.root(signed.size) == signed.root, "NOT_IN_LOG")
     asked = read_inquiry(consortium, epoch, request.entry, index)
     heads = [(used.origin, used.size, used.root) for used in request.heads]
     check_heads(consortium, querier, asked, heads)
-    held = World(consortium, {**world.logs, querier: log}, world.public_keys)
+    held = replace(world, logs={**world.logs, log_name(log.origin): log})
     check_roots(held, querier, asked, heads)
+    check_frozen(held, asked, heads, list(request.witnessed))
     return concluded(held, querier, asked, request.query_key, heads)
 
 
 def concluded(world: World, querier: str, asked: Entry, query_key: bytes, heads: list[HeadUsed]) -> Question:
-    """Q8 to Q10."""
-    number = len(inquiry.history(world.logs[querier], querier, query_key, asked.index)) - 1
-    require(not inquiry.superseded(world.logs[querier], querier, query_key, number), "SUPERSEDED")
-    inquiry.check_daily_quota(world.logs[querier], asked.index, world.consortium.policy["inquiries_per_day"])
-    withheld = inquiry.withheld(world, querier, query_key, asked.index)
-    selected = selection.select(world, query_key, asked.body.sizes, asked.time, asked.body.epoch)
+    """Q8 to Q10, and the rest of Q13."""
+    record = world.record(querier)
+    place = record.offset + asked.index
+    number = len(inquiry.history(record, querier, query_key, place)) - 1
+    require(not inquiry.superseded(record, querier, query_key, number), "SUPERSEDED")
+    require(not inquiry.beyond(world, querier, query_key, asked.time), "ENDED")
+    inquiry.check_daily_quota(record, place, world.consortium.policy["inquiries_per_day"])
+    withheld = inquiry.withheld(world, querier, query_key, place)
+    body = asked.body
+    selected = selection.select(world, query_key, body.sizes, asked.time, body.epoch, body.conflicting)
     return Question(asked, query_key, heads, selected, selected.sums(), withheld)

@@ -9,6 +9,8 @@ from itertools import combinations
 
 DAY = 86_400
 VOID, QUOTA, FEW, DIFFERENCING = "VOID", "QUOTA", "FEW_CONTRIBUTORS", "DIFFERENCING"
+FROZEN, CONFLICTING = "FROZEN", "CONFLICTING_WITNESSES"
+WITHHELD = ("", FEW, DIFFERENCING, FROZEN, CONFLICTING)
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,15 @@ class Rule:
             return VOID
         if self.beyond_quota(asked, number):
             return QUOTA
-        if len(this.row) < self.min_contributors:
-            return FEW
         since = this.time - DAY * self.differencing_days
         rows = [a.row for a, code in zip(asked, earlier, strict=False) if not code and a.row and a.time > since]
-        return DIFFERENCING if isolates([*rows, this.row], self.min_contributors - 1) else ""
+        return self.verdict(rows, this.row)
+
+    def verdict(self, released: Sequence[frozenset[str]], row: frozenset[str]) -> str:
+        """`released`: the rows in the window."""
+        if len(row) < self.min_contributors:
+            return FEW
+        return DIFFERENCING if isolates([*released, row], self.min_contributors - 1) else ""
 
 
 def isolates(rows: Sequence[frozenset[str]], most: int) -> bool:

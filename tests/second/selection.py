@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tests.second import labels
 from tests.second.entry import Entry
 from tests.second.framing import digest
-from tests.second.group import IDENTITY, Point
-from tests.second.log import Log
-from tests.second.manifest import Consortium
+from tests.second.group import IDENTITY
 from tests.second.position import Ciphertext, checked, summed
+from tests.second.record import World
 from tests.second.refusal import Refused, require
 
 DAY = 86_400
 MOST_CONTRIBUTORS = 63
 MOST_IGNORED = 16
-
-
-@dataclass(frozen=True)
-class World:
-    """What a verifier knows: the manifest, all members' logs, and X_0 .. X_6."""
-
-    consortium: Consortium
-    logs: Mapping[str, Log]
-    public_keys: tuple[Point, ...]
 
 
 @dataclass(frozen=True)
@@ -61,20 +51,25 @@ def consent_digest(salt: bytes, document: bytes) -> bytes:
     return digest("plimsoll/v1/consent", salt, document)
 
 
-def select(world: World, query_key: bytes, sizes: Sequence[int], time: int, epoch: int) -> Selection:
+def select(
+    world: World, query_key: bytes, sizes: Sequence[int], time: int, epoch: int, conflicting: Collection[int] = ()
+) -> Selection:
     selection = Selection()
     key = labels.label_key(query_key)
-    for member, size in zip(world.consortium.names, sizes, strict=True):
+    for place, (member, size) in enumerate(zip(world.consortium.names, sizes, strict=True)):
+        if place in conflicting:
+            selection.excluded.append((member, "CONFLICTING_WITNESSES", 0))
+            continue
         _Author(world, selection, key, member).search(size, time, epoch)
     return selection
 
 
 class _Author:
-    """The search in one member's log."""
+    """The search in one member's record."""
 
     def __init__(self, world: World, selection: Selection, key: bytes, member: str) -> None:
         self._world, self._selection, self._key, self._member = world, selection, key, member
-        self._log = world.logs[member]
+        self._log = world.record(member)
 
     def _place(self, number: int) -> int | None:
         return self._log.places.get(labels.label(self._key, labels.POSITION, self._member, number))
@@ -83,7 +78,7 @@ class _Author:
         self._selection.excluded.append((self._member, reason, index))
 
     def search(self, size: int, time: int, epoch: int) -> None:
-        number = labels.newest(self._place, size)
+        number = labels.newest(self._place, self._log.offset + size)
         ignored = 0
         while number is not None and number >= 0:
             place = self._place(number)
@@ -128,7 +123,7 @@ class _Author:
             return self._name("WRONG_EPOCH", entry.index)
         try:
             ciphertext = checked(
-                self._world.consortium.id,
+                self._world.consortium.founding,
                 body.epoch,
                 self._member,
                 body.label,

@@ -12,7 +12,7 @@ from tests.second.query_world import (
     QUERY_KEY,
     RAW,
 )
-from tests.second.selection import World
+from tests.second.record import World
 from tests.second.vectors import flipped
 
 TODAY = 1_760_000_000 // 86_400

@@ -13,8 +13,8 @@ from tests.second.ceremony import Keys
 from tests.second.entry import Entry
 from tests.second.group import Point, point
 from tests.second.position import FIELDS
+from tests.second.record import World
 from tests.second.refusal import Refused, require
-from tests.second.selection import World
 
 FORMAT = "plimsoll/exposure-transcript/v1"
 COMMON = {
@@ -196,11 +196,12 @@ class _Claim:
 
     def parties(self) -> None:
         document = self.document
-        require(self.bytes("consortium") == self.consortium.id, "another consortium")
-        require(self.bytes("manifest") == self.consortium.id, "another manifest")
+        require(self.bytes("consortium") == self.consortium.founding, "another consortium")
+        self.world = self.world.under(self.bytes("manifest"))
+        self.consortium = self.world.consortium
         require(document["epoch"] == self.keys.epoch, "another epoch")
         require(document["querier"] in self.consortium.names, "no member")
-        require(document["withheld"] in ("", release.FEW, release.DIFFERENCING), "withheld")
+        require(document["withheld"] in release.WITHHELD, "withheld")
 
     def inquiry(self) -> None:
         claimed, log_key = self.document["inquiry"], self.consortium.log_key(self.document["querier"])
@@ -221,13 +222,20 @@ class _Claim:
     def logs(self) -> None:
         question.check_roots(self.world, self.document["querier"], self.entry, self._heads())
 
+    @property
+    def _place(self) -> int:
+        """Of the inquiry in the querier's record."""
+        return self.world.record(self.document["querier"]).offset + self.entry.index
+
     def numbering(self) -> None:
         querier = self.document["querier"]
-        inquiry.history(self.world.logs[querier], querier, self.bytes("query_key"), self.entry.index)
+        inquiry.history(self.world.record(querier), querier, self.bytes("query_key"), self._place)
 
     def selection(self) -> None:
         body = self.entry.body
-        self.selected = selection.select(self.world, self.bytes("query_key"), body.sizes, self.entry.time, body.epoch)
+        self.selected = selection.select(
+            self.world, self.bytes("query_key"), body.sizes, self.entry.time, body.epoch, body.conflicting
+        )
         records = [(r.member, r.number, r.entry.index, r.entry.raw) for r in self.selected.records]
         claimed = self.document["records"]
         require(
@@ -247,7 +255,7 @@ class _Claim:
 
     def release(self) -> None:
         querier = self.document["querier"]
-        outcome = inquiry.withheld(self.world, querier, self.bytes("query_key"), self.entry.index)
+        outcome = inquiry.withheld(self.world, querier, self.bytes("query_key"), self._place)
         require(outcome == self.document["withheld"], "withheld", outcome)
 
     def partials(self) -> None:
@@ -258,12 +266,17 @@ class _Claim:
             return
         indices = [p["custodian"] for p in document["partials"]]
         require(sorted(set(indices)) == indices and set(indices) <= set(self.keys.shares), "custodians")
-        require(len(indices) >= self.consortium.threshold, "too few")
+        require(len(indices) >= self._threshold(), "too few")
         self.masks = decryption.masks({p["custodian"]: self._partial(p) for p in document["partials"]})
+
+    def _threshold(self) -> int:
+        """Of the manifest that began the epoch."""
+        began = [one for one in self.world.manifests or (self.consortium,) if one.epoch == self.document["epoch"]]
+        return began[0].threshold
 
     def _partial(self, claimed: dict[str, Any]) -> list[Point]:
         return decryption.check_partial(
-            self.consortium.id,
+            self.consortium.founding,
             self.document["epoch"],
             claimed["custodian"],
             self.entry.leaf,
