@@ -68,6 +68,12 @@ def exposure(
     parts: list[RenderableType] = [pairs([*facts, *notes])]
     if response.inquiries:
         parts.append(_inquiries(response))
+    parts.append(_logs_used(response.logs))
+    parts += [
+        _warning(f"frozen: {each.member} has signed two histories; its log counts as far as it was witnessed")
+        for each in response.logs
+        if each.frozen
+    ]
     parts += [_warning(f"left out: {each.member} ({each.reason})") for each in response.excluded]
     parts += [_warning(f"custodian failed: {each.member} ({each.reason})") for each in response.custodians_failed]
     return Group(*parts)
@@ -146,12 +152,28 @@ def _inquiries(response: lender_pb2.ExposureResponse) -> Table:
     return made
 
 
-def _logs(logs: Iterable[operator_pb2.LogStatus]) -> Table:
-    made = table("Logs", "member", ">entries", ">lag", ">head age", "root", "problem")
+def _logs_used(logs: Iterable[lender_pb2.LogFreshness]) -> Table:
+    """Each lender's log: how long ago its author said that it has nothing newer, and when it was last fed."""
+    made = table("Logs used", "member", ">entries", ">witnessed", ">heartbeat", ">last position", "state")
     for each in logs:
-        lag = max(0, each.known_size - each.size)
+        state = "frozen" if each.frozen else "stale" if each.stale else "fresh"
+        ages = (_ago(each.head_age_seconds), _ago(each.feed_age_seconds))
+        style = "" if state == "fresh" else "red"
+        row(made, each.member, f"{each.size:,}", f"{each.witnessed_size:,}", *ages, state, style=style)
+    return made
+
+
+def _ago(seconds: int) -> str:
+    return "never" if seconds < 0 else f"{duration(seconds)} ago"
+
+
+def _logs(logs: Iterable[operator_pb2.LogStatus]) -> Table:
+    made = table("Logs", "member", ">entries", ">lag", ">witnessed", ">heartbeat", "root", "problem")
+    for each in logs:
+        lag, size = max(0, each.known_size - each.size), f"{each.size:,}"
         age = duration(each.head_age_seconds)
-        row(made, each.member, f"{each.size:,}", f"{lag:,}", age, each.root[:16], each.problem)
+        problem = each.problem or ("frozen" if each.frozen else "")
+        row(made, each.member, size, f"{lag:,}", f"{each.witnessed_size:,}", age, each.root[:16], problem)
     return made
 
 
@@ -159,8 +181,7 @@ def _peers(peers: Iterable[operator_pb2.PeerStatus]) -> Table:
     made = table("Peers", "member", "address", "state", ">last contact", "error")
     for each in peers:
         state = "reachable" if each.reachable else "unreachable"
-        ago = "never" if each.last_contact_seconds < 0 else f"{duration(each.last_contact_seconds)} ago"
-        row(made, each.member, each.address, state, ago, each.error)
+        row(made, each.member, each.address, state, _ago(each.last_contact_seconds), each.error)
     return made
 
 

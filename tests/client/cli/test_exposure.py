@@ -66,7 +66,17 @@ def test_the_json_has_the_documented_keys(at_home: Plimsoll, node: FakeNode) -> 
         "bands": {"10000": 2, "above": 3},
         "overdue_bands": {"1000": 1},
         "freshness_seconds": 17,
-        "logs": [{"member": "lender-1", "size": 12, "head_age_seconds": 0, "feed_age_seconds": -1}],
+        "logs": [
+            {
+                "member": "lender-1",
+                "size": 12,
+                "head_age_seconds": 0,
+                "feed_age_seconds": -1,
+                "stale": False,
+                "frozen": False,
+                "witnessed_size": 0,
+            }
+        ],
         "excluded": [{"member": "lender-3", "reason": "BAD_PROOF"}],
         "inquiries": [{"member": "lender-2", "purpose": "pre-loan", "days_30": 1, "days_90": 2}],
         "custodians_failed": [{"member": "lender-2", "reason": "BAD_PARTIAL"}],
@@ -96,6 +106,21 @@ def test_people_see_major_units_with_the_currency(at_home: Plimsoll, node: FakeN
         assert text in run.out
     assert "left out: lender-3 (BAD_PROOF)" in run.out
     assert "custodian failed: lender-2 (BAD_PARTIAL)" in run.out
+
+
+def test_people_see_how_fresh_each_log_is_and_which_are_stale_or_frozen(at_home: Plimsoll, node: FakeNode) -> None:
+    answer = full_answer()
+    del answer.logs[:]
+    answer.logs.add(member="lender-1", size=12, witnessed_size=10, head_age_seconds=0, feed_age_seconds=-1)
+    answer.logs.add(member="lender-2", size=7, head_age_seconds=7200, feed_age_seconds=9 * 86_400, stale=True)
+    answer.logs.add(member="lender-3", size=5, witnessed_size=5, head_age_seconds=4, stale=True, frozen=True)
+    node.answers["Exposure"] = answer
+    out = at_home(*ASK).out
+    lines = [[part.strip() for part in line.split("│")[1:-1]] for line in out.splitlines()]
+    assert ["lender-1", "12", "10", "0 s ago", "never", "fresh"] in lines
+    assert ["lender-2", "7", "0", "2 h ago", "9 d ago", "stale"] in lines
+    assert ["lender-3", "5", "5", "4 s ago", "0 s ago", "frozen"] in lines
+    assert "frozen: lender-3 has signed two histories" in out
 
 
 def test_people_are_told_why_amounts_are_withheld(at_home: Plimsoll, node: FakeNode) -> None:

@@ -48,6 +48,9 @@ def test_the_json_is_the_message(at_home: Plimsoll, node: FakeNode) -> None:
         "root": "",
         "head_age_seconds": 90,
         "problem": "",
+        "witnessed_size": 0,
+        "frozen": False,
+        "witnessed_root": "",
     }
     assert run.json["keys"]["waiting_for"] == ["lender-3"]
     assert run.json["peers"][1]["last_contact_seconds"] == -1
