@@ -15,9 +15,13 @@ from tests.vectors import generate_query
 VECTORS = json.loads(generate_query.FILE.read_text("utf-8"))
 
 
-def test_the_committed_vectors_are_those_the_generator_makes():
+def packs_alike() -> bool:
     packed = hashlib.sha256(zlib.compress(bytes(range(256)) * 4, 9)).hexdigest()
-    if packed != "eac2ef4ec31e737b569772992cc613753d19e2962cf10531ebc3a9cf736f8515":
+    return packed == "eac2ef4ec31e737b569772992cc613753d19e2962cf10531ebc3a9cf736f8515"
+
+
+def test_the_committed_vectors_are_those_the_generator_makes():
+    if not packs_alike():
         pytest.skip("this zlib packs sealed copies otherwise, which is as good but not the same bytes")
     assert json.loads(json.dumps(generate_query.vectors())) == VECTORS
 
