@@ -90,9 +90,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         return grpc.stream_unary_rpc_method_handler(self._unary(handler, method))
 
     def _unknown(self, method: str) -> Any:
-        async def guarded(context: Context) -> Never:
+        async def guarded(context: Context) -> None:
             async with self._guard(context, method, known=False):
-                await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such call")
+                raise NotImplementedError
 
         return _letting_go(guarded)
 
@@ -142,8 +142,10 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         except PlimsollError as error:
             party.refused(error, self._clock())
             await abort(context, error.with_traceback(None))  # see _letting_go
-        except grpc.aio.AbortError:
+        except (grpc.aio.AbortError, grpc.aio.InternalError):  # the second: the caller has gone, as gRPC knows
             raise
+        except NotImplementedError:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such call")
         except Exception:
             log.exception("handler failed", method=method)
             await abort(context, PlimsollError("INTERNAL", "the node failed to serve this call; its log says why"))

@@ -1,4 +1,4 @@
-"""What a process that holds secrets asks of the system: that a crash leaves no image of its memory.
+"""What a process asks of the system: that a crash leaves no image of its memory, and that memory it frees is taken back.
 
 A core would hold keys, identities and amounts in the clear. Without the dumpable flag Linux writes none, be it to a
 file or to a crash reporter, and lets nobody but root attach a debugger.
@@ -18,3 +18,16 @@ def leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3)
+_LARGE = 256 * 1024
+
+
+def give_memory_back() -> None:
+    """Lets glibc map large buffers one by one. By itself it keeps megabytes, for every thread, of what it has once given
+    out: blocks, which come and go by the hundred, would then make a node grow to several times what it holds."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc's alone
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_ARENA_MAX, 2)

@@ -37,8 +37,8 @@ class Limits:
 
 
 class Bucket:
-    """Units that come in at `rate` a second, up to `burst` of them. Who takes more than there is goes into debt: many at
-    once are each told to wait a little longer, up to `debt` seconds. now: seconds of any clock."""
+    """Units that come in at `rate` a second, up to `burst` of them. Who takes more than there is goes into debt: many
+    at once are each told to wait a little longer, up to `debt` seconds. now: seconds of any clock."""
 
     __slots__ = ("_burst", "_last", "_least", "_level", "_rate")
 
