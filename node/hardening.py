@@ -1,4 +1,4 @@
-"""What a process asks of the system: that a crash leaves no image of its memory, and that memory it frees is taken back.
+"""What a process asks of the system: that a crash leaves no image of its memory, and that what it frees is taken back.
 
 A core would hold keys, identities and amounts in the clear. Without the dumpable flag Linux writes none, be it to a
 file or to a crash reporter, and lets nobody but root attach a debugger.
@@ -25,8 +25,8 @@ _LARGE = 256 * 1024
 
 
 def give_memory_back() -> None:
-    """Lets glibc map large buffers one by one. By itself it keeps megabytes, for every thread, of what it has once given
-    out: blocks, which come and go by the hundred, would then make a node grow to several times what it holds."""
+    """Lets glibc map large buffers one by one. By itself it keeps, for every thread, megabytes of what it once gave out:
+    blocks, which come and go by the hundred, then make a node grow to several times what it holds."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # glibc's alone
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
