@@ -25,7 +25,7 @@ _LARGE = 256 * 1024
 
 
 def give_memory_back() -> None:
-    """Lets glibc map large buffers one by one. By itself it keeps, for every thread, megabytes of what it gave out once:
+    """Lets glibc map large buffers one by one. By itself it keeps, for each thread, megabytes of what it gave out once:
     blocks, which come and go by the hundred, then make a node grow to several times what it holds."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # glibc's alone
