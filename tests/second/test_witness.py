@@ -1,0 +1,50 @@
+"""Witnessed heads and evidence of forks: witness.json, and what this product publishes."""
+
+from __future__ import annotations
+
+import pytest
+from plimsoll.v1 import entry_pb2
+
+from tests.second import note, witness
+from tests.second.entry import read
+from tests.second.refusal import Refused
+from tests.second.vectors import load
+
+VECTORS = load("witness")
+LOG = note.verifier_key(VECTORS["log_key"])
+COSIGNERS = [note.verifier_key(key) for key in VECTORS["cosigner_keys"]]
+NOTES, EVIDENCE = VECTORS["witnessed"], VECTORS["evidence"]
+
+
+def message(entry: str) -> entry_pb2.Evidence:
+    return entry_pb2.Entry.FromString(bytes.fromhex(entry)).evidence
+
+
+@pytest.mark.parametrize("case", NOTES["valid"], ids=range(len(NOTES["valid"])))
+def test_a_head_is_witnessed_from_the_time_on_at_which_more_than_half_had_cosigned(case):
+    opened, time = witness.witnessed(case["note"].encode(), LOG, COSIGNERS, 0)
+    assert (opened.size, time) == (case["size"], case["time"])
+
+
+@pytest.mark.parametrize("case", NOTES["refused"], ids=lambda case: case["why"])
+def test_any_other_is_not(case):
+    with pytest.raises(Refused):
+        witness.witnessed(case["note"].encode(), LOG, COSIGNERS, 0)
+
+
+def test_cosigning_keys_are_named_after_their_members_logs():
+    for key in COSIGNERS:
+        assert witness.cosigner_key(key.name.removesuffix("/cosigner"), key.public) == key
+
+
+@pytest.mark.parametrize("entry", EVIDENCE["valid"], ids=range(len(EVIDENCE["valid"])))
+def test_evidence_needs_nothing_but_the_logs_key(entry):
+    assert read(bytes.fromhex(entry), 0) is not None, "it is sound"
+    first, second = witness.evidence(message(entry), LOG)
+    assert (first.size, first.root) < (second.size, second.root)
+
+
+@pytest.mark.parametrize("case", EVIDENCE["refused"], ids=lambda case: case["why"])
+def test_what_proves_nothing_is_refused(case):
+    with pytest.raises(Refused):
+        witness.evidence(message(case["entry"]), LOG)
