@@ -223,6 +223,7 @@ def _adopt(options: argparse.Namespace) -> Answer:
 def _run(options: argparse.Namespace) -> None:
     hardening.leave_no_core()
     hardening.give_memory_back()
+    hardening.allow_files()
     home = open_home(_folder(options))
     passphrase = _passphrase(options, home)
     if options.manifest is not None:

@@ -1,4 +1,5 @@
-"""What a process asks of the system: that a crash leaves no image of its memory, and that what it frees is taken back.
+"""What a process asks of the system: that a crash leaves no image of its memory, that what it frees is taken back, and
+that it may open enough files.
 
 A core would hold keys, identities and amounts in the clear. Without the dumpable flag Linux writes none, be it to a
 file or to a crash reporter, and lets nobody but root attach a debugger.
@@ -18,6 +19,17 @@ def leave_no_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+_FILES = 65_536
+
+
+def allow_files() -> None:
+    """As many open files as the system grants: connections (node.server.MAX_CONNECTIONS) and the stores' tables are
+    more than the 1,024 that many systems begin with."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3)

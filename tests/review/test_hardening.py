@@ -33,6 +33,23 @@ def test_a_crash_leaves_no_core(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+FILES = """
+import resource
+from node.hardening import allow_files, give_memory_back
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+allow_files()
+give_memory_back()
+print(resource.getrlimit(resource.RLIMIT_NOFILE) == (min(hard, 65_536), hard))
+"""
+
+
+def test_a_node_may_open_as_many_files_as_the_system_grants():
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", FILES], capture_output=True, text=True, env={"PYTHONPATH": str(root)})
+    assert done.stdout == "True\n", done.stderr
+
+
 def limit(_: int) -> tuple[int, int]:
     return resource.getrlimit(resource.RLIMIT_CORE)
 
