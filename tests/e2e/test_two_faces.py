@@ -21,6 +21,7 @@ from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import row
 from tests.e2e.impostor import Impostor
+from tests.e2e.test_operations import Machine, sections
 from tests.e2e.wire import refusal_of
 
 LIAR, HELPER, BORROWER = "lender-6", "lender-5", "test:880001"
@@ -172,6 +173,15 @@ def test_a_restart_forgets_nothing_of_it(faces: Faces) -> None:
     push = peer_pb2.PushRequest(block=faces.other.block(faces.common))
     faces.cluster.wait_until(lambda: bool(faces.cluster.status(LEFT[0]).alerts), "the alert is back", 10)
     assert refusal_of(faces.one.stubs[LEFT[0]].Push, push).reason == "FORK"
+
+
+def test_the_page_for_operators_says_what_to_type(faces: Faces) -> None:
+    machine = Machine(faces.cluster)
+    (look,), (stop, start) = sections()["A log that is frozen"]
+    assert "signed two histories: frozen" in " ".join(machine.type(look).split())
+    machine.type(stop)
+    machine.type(start)
+    assert is_frozen(faces.cluster, LEFT[0])
 
 
 def test_the_others_go_on_publishing_and_asking(faces: Faces) -> None:
