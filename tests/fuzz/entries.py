@@ -17,21 +17,24 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from plimsoll.v1 import entry_pb2, sealed_pb2
 
 from ledger import elgamal
+from ledger.ballot import approval_entry, read_proposal, read_vote, unpacked
 from ledger.ceremony import CeremonyContext, read_entry, replay
 from ledger.ceremony.entry import parse_body
 from ledger.ceremony.state import ParticipantState
 from ledger.entries import MAX_ENTRY, UNSOUND, Kind, file_entry, kind_of, parse_entry
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.evaluation import Evaluation
+from ledger.evidence import read_evidence
 from ledger.inquiry import Inquiry
 from ledger.keys import SecretShares, public_keys
 from ledger.loan import Loan
+from ledger.manifest import parse_manifest
 from ledger.position_entry import PositionEntry
 from ledger.sealed import seal
 from ledger.sealed_copy import DOMAIN, SIZES, SealedCopy, open_copy
 from tests.fuzz.formats import joined, message, split, vectors
 from tests.fuzz.target import Target
-from tests.ledger import sample_entries
+from tests.ledger import sample_entries, sample_logs
 from tests.ledger.loans import a_loan
 from tests.lenders import seeded
 from tests.second import entry as second_entry
@@ -88,7 +91,28 @@ def _ceremony(raw: bytes) -> None:
     assert parse_body(body.encode(7)) == body
 
 
+def _proposal(raw: bytes) -> None:
+    found = read_proposal(raw)
+    assert found is not None
+    with suppress(PlimsollError):  # whether it is a manifest at all is not the entry's to say
+        parse_manifest(unpacked(found[1]))
+
+
+def _approval(raw: bytes) -> None:
+    vote = read_vote(raw)
+    assert vote is not None
+    assert read_vote(approval_entry(vote, 7)) == vote
+
+
+def _evidence(raw: bytes) -> None:
+    with suppress(PlimsollError):  # nor whether it proves anything
+        assert read_evidence(raw, sample_logs.SIGNER.key).origin == sample_logs.ORIGIN
+
+
 READERS: Mapping[str, Callable[[bytes], None]] = {
+    "proposal": _proposal,
+    "approval": _approval,
+    "evidence": _evidence,
     "position": _position,
     "inquiry": partial(_again, Inquiry.parse),
     "evaluation": partial(_again, Evaluation.parse),
@@ -237,10 +261,12 @@ def _custody_state(raw: bytes) -> None:
     assert ParticipantState.from_bytes(state.to_bytes()) == state
 
 
-def _states() -> Iterator[bytes]:
-    yield ParticipantState(bytes(32), 1).to_bytes()
+@cache
+def custody_states() -> tuple[bytes, ...]:
+    """At a ceremony's start, and at its end."""
     bundles = {1: bytes(256), 3: bytes(range(256))}
-    yield ParticipantState(bytes(32), 2, bytes(32), bundles, samples()[:2], _shares()).to_bytes()
+    last = ParticipantState(bytes(32), 2, bytes(32), bundles, samples()[:2], _shares())
+    return ParticipantState(bytes(32), 1).to_bytes(), last.to_bytes()
 
 
 def _shares() -> SecretShares:
@@ -283,7 +309,7 @@ TARGETS = (
     ),
     Target("sealed-copy-message", lambda raw: _opened(_padded(zlib.compress(raw))), lambda: list(_copies()), PROTOBUF),
     Target("ceremony", _ceremony_replay, lambda: list(_ceremonies())),
-    Target("custody-state", _custody_state, lambda: list(_states()), JSON),
+    Target("custody-state", _custody_state, custody_states, JSON),
     Target("secret-shares", _secret_shares, lambda: [_shares().to_bytes()]),
 )
 

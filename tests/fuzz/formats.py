@@ -74,7 +74,12 @@ def _note(raw: bytes) -> None:
     note = parse_note(raw)
     assert note.encode() == raw
     assert second_note.parse(raw) == (note.text, [(one.name, one.key_id, one.payload) for one in note.signatures])
-    verify_note(note, map(VerifierKey.parse, vectors("note")["keys"]))
+    verify_note(note, _note_keys())
+
+
+@cache
+def _note_keys() -> list[VerifierKey]:
+    return list(map(VerifierKey.parse, vectors("note")["keys"]))
 
 
 def _verifier_key(raw: bytes) -> None:
@@ -96,6 +101,7 @@ def _cosigned() -> Note:
     return parse_note(vectors("head")["valid"][-1]["note"].encode())
 
 
+@cache
 def _keys(name: str) -> list[VerifierKey]:
     facts = vectors(name)
     return [VerifierKey.parse(text) for text in (facts["log_key"], *facts["cosigner_keys"])]

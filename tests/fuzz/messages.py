@@ -22,23 +22,27 @@ from client.audit.witnesses import collect
 from client.consent import from_digest
 from ledger.block import blocks_from, head_block
 from ledger.checkpoint import parse_head_text
+from ledger.cosigned import open_cosigned, spoken_at, verify_witnessed_in
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.feed import FeedReader
-from ledger.founding import open_manifest
+from ledger.history import History
+from ledger.lineage import verify_lineage
 from ledger.note import parse_note
 from ledger.pseudonym import Batch
 from ledger.receipt import Receipt
 from ledger.refusal import from_status, to_status
 from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
+from ledger.witnessed import Collected
 from node import asking, gate
 from node.services.audit import AuditService
 from tests import lenders
-from tests.fuzz import formats
+from tests.fuzz import formats, governance
 from tests.fuzz.entries import JSON, PROTOBUF, filled
 from tests.fuzz.target import Target, check_refusal
 from tests.fuzz.world import ASKER, BORROWER, world
 from tests.ledger import sample_logs
+from tests.ledger.witnesses import AUTHOR
 
 # -- all calls
 
@@ -153,6 +157,27 @@ def _pull(request: Any) -> None:
     head_block(log, request.start)
 
 
+def _witness(request: Any) -> None:
+    """As a witness is asked by lender-1."""
+    signed = open_cosigned(request.head, lenders.manifest(5), AUTHOR)
+    if request.witnessed:
+        verify_witnessed_in(request.witnessed, History([lenders.manifest(5)]))
+    spoken_at(signed, lenders.manifest(5), AUTHOR)
+
+
+def _witnessed(response: Any) -> None:
+    """As lender-1 takes what a witness answers."""
+    collected = Collected(governance.cosigned_heads()[0], lenders.manifest(5), AUTHOR)
+    if response.head:
+        collected.add(collected.opened(response.head))
+    assert collected.time is not None
+
+
+def _manifests(response: Any) -> None:
+    lineage = verify_lineage(response.manifest, response.successions)
+    assert lineage.successions() == list(response.successions)
+
+
 def _heads(response: Any) -> None:
     class Session:
         def heads(self) -> Any:
@@ -234,6 +259,8 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "ReceiptResponse": _receipted,
     "HeadsResponse": _heads,
     "LatestHeadsResponse": _heads,
+    "WitnessRequest": _witness,
+    "WitnessResponse": _witnessed,
     "EvaluateRequest": _evaluate,
     "EvaluateResponse": _evaluated,
     "DecryptRequest": _decrypt,
@@ -242,7 +269,7 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "ExposureRequest": _asked,
     "ExposuresRequest": lambda request: _asked(request.request),
     "ExposureResponse": plain.exposure,
-    "ManifestResponse": lambda response: open_manifest(response.manifest),
+    "ManifestResponse": _manifests,
 }
 
 
@@ -279,7 +306,15 @@ SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
     "ReportRequest": lambda: [lender_pb2.ReportRequest(rows=_rows())],
     "ExposureRequest": lambda: [_question()],
     "ExposuresRequest": lambda: [lender_pb2.ExposuresRequest(id=7, request=_question())],
-    "ManifestResponse": lambda: [audit_pb2.ManifestResponse(manifest=lenders.signed_manifest().encode())],
+    "WitnessRequest": lambda: [
+        peer_pb2.WitnessRequest(head=note, witnessed=governance.cosigned_heads()[0])
+        for note in governance.cosigned_heads()
+    ],
+    "WitnessResponse": lambda: [peer_pb2.WitnessResponse(head=note) for note in governance.cosigned_heads()],
+    "ManifestResponse": lambda: [
+        audit_pb2.ManifestResponse(manifest=one.founding, successions=one.successions())
+        for one in governance.lineages()
+    ],
 }
 
 

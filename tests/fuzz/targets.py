@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from tests.fuzz import entries, files, formats, messages
+from tests.fuzz import entries, files, formats, governance, messages
 from tests.fuzz.target import Target
 
-TARGETS: tuple[Target, ...] = (*formats.TARGETS, *entries.TARGETS, *files.TARGETS, *messages.TARGETS)
+TARGETS: tuple[Target, ...] = (
+    *formats.TARGETS,
+    *entries.TARGETS,
+    *files.TARGETS,
+    *governance.TARGETS,
+    *messages.TARGETS,
+)
 
 BY_NAME = {target.name: target for target in TARGETS}
 
