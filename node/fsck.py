@@ -21,6 +21,7 @@ from node.fsck_report import DAMAGED, FORGOTTEN, OK, REPAIRED, Finding, Report, 
 from node.home import Home
 from node.keyring import Keyring
 from node.stores import log_names, opened, own_stretches
+from node.vault import Vault
 
 _REPAIR = "plimsoll fsck --repair"
 _REBUILD = "`plimsoll rebuild --chain`, then `plimsoll run`: the other members have this log"
@@ -42,6 +43,7 @@ def check_home(
             readable = manifest.origin(keyring.member) not in chain.damaged
             own = own_stretches(chain, manifest, keyring.member) if readable else []
             report.findings.append(check_book(book, own, keyring, manifest, repair, show))
+            report.findings += _check_custody(home, manifest, keyring, rng)
     except Unverified as error:  # LevelDB's own files
         report.findings.append(
             Finding(
@@ -55,7 +57,8 @@ def _check_log(chain: Chain, origin: str, own: bool, repair: bool, show: Show) -
     member = chain.log_by_origin(origin).member
 
     def look() -> int:
-        return chain.verify(origin, lambda done: show(member, done, 0))
+        size = 0 if origin in chain.damaged else chain.log_by_origin(origin).size
+        return chain.verify(origin, lambda done: show(member, done, size))
 
     try:
         return Finding(member, OK, look())
@@ -74,6 +77,16 @@ def _check_log(chain: Chain, origin: str, own: bool, repair: bool, show: Show) -
     size = 0 if origin in chain.damaged else chain.log_by_origin(origin).size
     todo = _REBUILD if repair else _REPAIR
     return Finding(member, DAMAGED, size, first.reason, first.message, first.path, todo)
+
+
+def _check_custody(home: Home, manifest: Manifest, keyring: Keyring, rng: Callable[[int], bytes]) -> list[Finding]:
+    """Whether a custodian's shares can be opened; nothing where there are none."""
+    try:
+        state = Vault(home.folder, keyring, manifest.consortium, rng).load()
+    except Unverified as error:
+        todo = "move it away: the shares are lost until the custodians reshare"
+        return [Finding("custody", DAMAGED, 0, error.reason, error.message, layout.CUSTODY, todo)]
+    return [] if state is None else [Finding("custody", OK, 1)]
 
 
 def _store_todo(error: Unverified) -> str:

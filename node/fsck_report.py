@@ -13,8 +13,8 @@ OK, REPAIRED, FORGOTTEN, DAMAGED = "ok", "repaired", "forgotten", "damaged"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Of one log, or of the book. verdict: one of the four above. what: the member, "book" or "chain". todo: what the
-    operator should do, "" for nothing."""
+    """Of one part. what: the member whose log it is, "book", "custody" or "store". verdict: one of the four above.
+    todo: what the operator should do, "" for nothing."""
 
     what: str
     verdict: str
@@ -47,6 +47,6 @@ class Report:
             where = f" {each.path}:" if each.path else ""
             why = f":{where} {each.message} [{each.reason}]" if each.reason else ""
             todo = f"; {each.todo}" if each.todo else ""
-            unit = "borrowers" if each.what == "book" else "entries"
+            unit = {"book": "borrowers", "custody": "state"}.get(each.what, "entries")
             lines.append(f"{each.what}: {each.verdict}, {each.size} {unit}{why}{todo}")
         return lines
