@@ -40,6 +40,7 @@ from ledger.manifest import Manifest
 from ledger.question import Question, read_question
 from ledger.quota import DailyQuota
 from ledger.replica_gap import LacksEntries
+from ledger.selection import Readable
 
 ANSWERS_REMEMBERED = 8192
 RECORDS_AT_ONCE = 10_000  # of members' records, selected for earlier inquiries in one call; others wait meanwhile
@@ -212,17 +213,18 @@ class Custodian:
 
     def _check_nothing_beyond(self, question: Question) -> None:
         """Q13: an inquiry that was answered while its log was still written, and lies beyond where that log ended, is
-        no part of the record; whoever holds it does not answer as if it had never been."""
+        no part of the record unless it was carried over; whoever holds it does not answer as if it had never been."""
         manifest, asked = question.manifest, question.asked
         labels = question.keys.inquiries(asked.querier)
         offset, horizon = 0, asked.inquiry.time - DAY * manifest.policy.differencing_days
-        numbered = Numbered(record_of(manifest, asked.querier, self._logs).log, labels)
+        record = record_of(manifest, asked.querier, self._logs).log
+        numbered = Numbered(record, labels)
         for ended in manifest.former_logs(asked.querier):
             offset += ended.size
             newest = numbered.newest(offset)
             log = self._logs.get(ended.name)
             first = 0 if newest is None else newest + 1
-            if log is not None and _lies_beyond(log, ended.size, labels, first, horizon):
+            if log is not None and _lies_beyond(log, ended.size, labels, first, horizon, record):
                 raise Refused("ENDED", "an inquiry about this borrower lies beyond where its log ended", "entry")
 
     def _decrypt(self, question: Question, findings: Findings) -> peer_pb2.DecryptResponse:
@@ -242,21 +244,28 @@ class Custodian:
         return response
 
 
-def _lies_beyond(log: LogView, size: int, labels: Labels, number: int, horizon: int) -> bool:
-    """Whether an inquiry of this number or a later one, later than `horizon`, stands behind the first `size` entries.
+def _lies_beyond(log: LogView, size: int, labels: Labels, first: int, horizon: int, record: Readable) -> bool:
+    """Whether an inquiry of the number `first` or a later one, later than `horizon`, stands behind the first `size`
+    entries and has not been carried over to the record.
 
     What was answered had all numbers before its own in its log.
     """
-    for later in range(number, number + MAX_BEYOND):
-        index = log.find(labels(later))
+    for number in range(first, first + MAX_BEYOND):
+        index = log.find(labels(number))
         if index is None or index < size:
             return False
-        try:
-            if Inquiry.parse(log.entry(index)).time > horizon:
-                return True
-        except InvalidInput:  # what is no inquiry was never answered
-            continue
+        entry, carried = log.entry(index), record.find(labels(number))
+        if (carried is None or record.entry(carried) != entry) and _time_of_inquiry(entry) > horizon:
+            return True
     return True
+
+
+def _time_of_inquiry(entry: bytes) -> int:
+    """What is no inquiry was never answered."""
+    try:
+        return Inquiry.parse(entry).time
+    except InvalidInput:
+        return -1
 
 
 def _weigh(entry: bytes) -> tuple[int, int]:

@@ -133,7 +133,7 @@ class _Examination:
         self._asked = asked
         self._keys = keys
         self._logs = logs
-        self._step = Step.of(self._manifest, asked.inquiry)
+        self._step = Step.of(self._manifest, asked.querier, asked.inquiry)
         self._record = record_of(self._manifest, asked.querier, logs)
         self._place = self._record.offset + asked.index
         self._numbered = Numbered(self._record.log, keys.inquiries(asked.querier))
@@ -215,7 +215,7 @@ class _Examination:
             raise Refused(OTHER_MANIFEST, _BEHIND[OTHER_MANIFEST], "entry")
         if len(earlier.sizes) != len(manifest.members):
             return self._remember(place, leaf, standing.voided())
-        step = Step.of(manifest, earlier)
+        step = Step.of(manifest, self._asked.querier, earlier)
         return self._advanced(standing, place, leaf, step, lambda: self._look(manifest, step, earlier))
 
     def _advanced(self, standing: Standing, place: int, leaf: bytes, step: Step, look: Callable[[], Look]) -> Standing:
@@ -235,22 +235,33 @@ class _Examination:
             if any(self._step.is_live(o) and size > self._step.sizes[o] for o, size in step.sizes.items()):
                 raise Refused(HEADS_WENT_BACK, _BEHIND[HEADS_WENT_BACK], "entry")
             return Look(None)
-        row = self._row(self._select(manifest, earlier))
+        row = self._row(self._select(manifest, earlier, without=self._asked.querier))
         if all(map(self._step.is_live, step.sizes)):
             return Look(row)
-        return Look(row, astray=self._digest(step) != earlier.heads_digest)
+        return Look(row, astray=not self._is_of_these_trees(manifest, earlier))
 
-    def _digest(self, step: Step) -> bytes:
-        """That of the trees held here, at the sizes of an earlier inquiry."""
+    def _is_of_these_trees(self, manifest: Manifest, earlier: Inquiry) -> bool:
+        """Whether the heads an earlier inquiry fixed, at sizes that count here, are those of the logs held."""
         heads = []
-        for origin, size in step.sizes.items():
+        for member, size in zip(manifest.members, earlier.sizes, strict=True):
+            origin = manifest.origin(member.name)
+            if member.name == self._asked.querier and size > self._own_until(origin):
+                return False
             root = log_of(self._logs, log_name(origin)).root_at(size) if size else merkle.EMPTY_ROOT
             heads.append(Head(origin, size, root))
-        return heads_digest(heads)
+        return heads_digest(heads) == earlier.heads_digest
 
-    def _select(self, manifest: Manifest, inquiry: Inquiry) -> Selection:
+    def _own_until(self, origin: str) -> int:
+        """How much of one of the querier's logs is settled: up to the inquiry, or to where it ended."""
+        if origin == self._manifest.origin(self._asked.querier):
+            return self._asked.index
+        return self._step.counts(origin)
+
+    def _select(self, manifest: Manifest, inquiry: Inquiry, without: str = "") -> Selection:
         trees = []
         for place, (member, size) in enumerate(zip(manifest.members, inquiry.sizes, strict=True)):
+            if member.name == without:
+                continue
             for name in (name_in(manifest, member.name), *(log.name for log in manifest.former_logs(member.name))):
                 self._check_ended(name)
             record = record_of(manifest, member.name, self._logs)
@@ -267,9 +278,9 @@ class _Examination:
 
     def _row(self, selection: Selection) -> Row:
         """The contributors without the querier; nobody where there are too many, as nobody answers that."""
-        if len(selection.contributions) > MAX_CONTRIBUTORS:
-            return 0
         contributors = {contribution.member for contribution in selection.contributions} - {self._asked.querier}
+        if len(contributors) > MAX_CONTRIBUTORS:
+            return 0
         return sum(1 << self._examiner.history.seat(member) for member in contributors)
 
 

@@ -268,7 +268,7 @@ def _check_worth(asking: Asking, numbered: Numbered, number: int, inquiry: Inqui
     earlier = [_inquiry(asking, numbered, n) for n in range(max(0, number - per_day), number)]
     if len(earlier) == per_day and all(one.time > now - DAY for one in earlier):
         raise Exhausted("QUOTA", f"{per_day} inquiries about this borrower were made within a day")
-    if earlier and _goes_back(asking, earlier[-1], Step.of(asking.manifest, inquiry)):
+    if earlier and _goes_back(asking, earlier[-1], Step.of(asking.manifest, asking.querier, inquiry)):
         raise Unready("HEADS_WENT_BACK", "some log is shorter here than at the last inquiry: wait for its entries")
 
 
@@ -276,7 +276,7 @@ def _goes_back(asking: Asking, earlier: Inquiry, step: Step) -> bool:
     manifest = asking.history.get(earlier.manifest)
     if manifest is None or len(manifest.members) != len(earlier.sizes):
         return False
-    before = Step.of(manifest, earlier).sizes
+    before = Step.of(manifest, asking.querier, earlier).sizes
     return any(step.is_live(origin) and size > step.sizes[origin] for origin, size in before.items())
 
 

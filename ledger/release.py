@@ -6,7 +6,8 @@ from the one before it. So every custodian reaches the same verdict, in whatever
 Logs end and are frozen, and what was beyond may be held by some and not by others; yet the rule needs the row of every
 inquiry it looks back on. That it never needs one that not everybody can work out is shown here, once. Say that an
 inquiry *counts* so much of a log: its size of a log that is written, frozen or not; what the manifest it names says of
-one that has ended; nothing of any other. A log is *live* in it if it is its member's and not frozen.
+one that has ended; nothing of any other. A log is *live* in it if it is its member's and not frozen. The querier's own
+logs are left aside throughout: a row is without its column.
 
 - `gone_back`: whoever counts less of a live log than an inquiry with a row did gets no answer and has no row.
 - `_lost`: whoever counts less of any other log than an inquiry with a row within its window did, gets no amounts, and
@@ -53,8 +54,9 @@ Reach = tuple[tuple[int, int], ...]
 class Step:
     """An inquiry as the rule sees it, under the manifest it names.
 
-    time: Unix seconds. sequence: the manifest's. sizes: by origin, of the members' logs. frozen: origins among these.
-    ended: by origin, how much counts of the logs that have ended. conflicting: whether it names conflicting witnesses.
+    time: Unix seconds. sequence: the manifest's. sizes: by origin, of the members' logs but the querier's own, as its
+    column is struck out whatever it holds. frozen: origins among these. ended: by origin, how much counts of the logs
+    that have ended. conflicting: whether it names conflicting witnesses.
     """
 
     time: int
@@ -66,14 +68,15 @@ class Step:
     sequence: int = 0
 
     @classmethod
-    def of(cls, manifest: Manifest, inquiry: Inquiry) -> Step:
-        """inquiry: with one size for each of the manifest's members."""
+    def of(cls, manifest: Manifest, querier: str, inquiry: Inquiry) -> Step:
+        """inquiry: of `querier`, with one size for each of the manifest's members."""
         origins = [manifest.origin(member.name) for member in manifest.members]
+        others = [member.name != querier for member in manifest.members]
         return cls(
             inquiry.time,
             manifest.policy,
-            dict(zip(origins, inquiry.sizes, strict=True)),
-            frozenset(origins[place] for place in inquiry.frozen),
+            {origin: size for origin, size, other in zip(origins, inquiry.sizes, others, strict=True) if other},
+            frozenset(origins[place] for place in inquiry.frozen if others[place]),
             {log.origin(manifest.consortium.hex()): log.size for log in manifest.ended},
             bool(inquiry.conflicting),
             manifest.sequence,

@@ -256,6 +256,21 @@ def test_an_inquiry_beyond_the_end_of_its_log_blocks_those_that_follow(consortiu
     assert ask(consortium) == ""
 
 
+def test_an_inquiry_that_was_carried_over_to_the_next_log_counts_there(consortium):
+    lend(consortium, 2, 3, 4)
+    consortium.report(ASKER, BORROWER, loan(1))
+    end = consortium.log(ASKER).size
+    consortium.report(ASKER, BORROWER, loan(2))
+    assert ask(consortium) == ""
+    behind = consortium.log(ASKER).entries[end:]
+    succeed(consortium, rotate={ASKER: end})
+    for entry in behind:
+        consortium.log(ASKER).append(entry)
+    assert ask(consortium) == ""
+    lend(consortium, 1, 2, 3)
+    assert ask(consortium) == "DIFFERENCING"
+
+
 def test_a_spoilt_entry_beyond_the_end_does_not_hide_the_inquiry_behind_it(consortium):
     lend(consortium, 2, 3, 4)
     end = consortium.log(ASKER).size

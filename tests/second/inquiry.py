@@ -68,7 +68,9 @@ def beyond(world: World, querier: str, query_key: bytes, time: int) -> bool:
         behind = {e.label: e for e in reversed(log.entries) if e and e.label and e.index >= ended.size}
         key = labels.inquiry_key(query_key)
         while (entry := behind.get(labels.label(key, labels.INQUIRY, querier, number))) is not None:
-            if entry.kind == "inquiry" and entry.time > since:
+            carried = places[number]
+            is_carried = carried is not None and record.at(carried).raw == entry.raw
+            if entry.kind == "inquiry" and entry.time > since and not is_carried:
                 return True
             number += 1
     return False

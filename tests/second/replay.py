@@ -26,15 +26,18 @@ class Counted:
 
     entry: Entry
     manifest: Consortium
+    querier: str
 
     @property
     def written(self) -> dict[str, int]:
-        """By origin: its sizes."""
-        return dict(zip(map(self.manifest.origin, self.manifest.names), self.entry.body.sizes, strict=True))
+        """By origin, but for the querier's own log: its sizes."""
+        sizes = zip(self.manifest.names, self.entry.body.sizes, strict=True)
+        return {self.manifest.origin(name): size for name, size in sizes if name != self.querier}
 
     @property
     def frozen(self) -> set[str]:
-        return {self.manifest.origin(self.manifest.names[place]) for place in self.entry.body.frozen}
+        names = {self.manifest.names[place] for place in self.entry.body.frozen} - {self.querier}
+        return set(map(self.manifest.origin, names))
 
     def counts(self, origin: str) -> int:
         """How much of a log."""
@@ -80,7 +83,7 @@ class Replay:
             return None
         named = [one for one in self._world.chain if one.id == entry.body.manifest]
         require(named, "OTHER_MANIFEST")
-        return Counted(entry, named[0]) if len(entry.body.sizes) == len(named[0].members) else None
+        return Counted(entry, named[0], self._querier) if len(entry.body.sizes) == len(named[0].members) else None
 
     def _outcome(self, number: int) -> str:
         this = self._asked[number]
@@ -160,17 +163,29 @@ class Replay:
         if not self._within_the_last(this):
             return True  # then it is lost to the last one for its size, or nothing depends on it
         heads = []
-        for origin, size in this.written.items():
+        for name, size in zip(this.manifest.names, this.entry.body.sizes, strict=True):
+            origin = this.manifest.origin(name)
+            if name == self._querier and size > self._own_until(origin):
+                return False
             root = self._world.logs[log_name(origin)].root(size) if size else merkle.EMPTY_ROOT
             heads.append((origin, size, root))
         digest: bytes = this.entry.body.heads_digest
         return heads_digest(heads) == digest
 
+    def _own_until(self, origin: str) -> int:
+        last = self._asked[self._last]
+        assert last is not None
+        if origin == self._world.consortium.origin(self._querier):
+            return last.entry.index - self._world.record(self._querier).offset
+        return last.counts(origin)
+
     def _row(self, this: Counted) -> frozenset[str] | None:
         if not self._within_the_last(this):
             return None
         body, world = this.entry.body, self._world.under(this.manifest.id)
-        records = select(world, self._query_key, body.sizes, this.entry.time, body.epoch).records
-        if len(records) > MOST_CONTRIBUTORS:
-            return frozenset()
-        return frozenset(record.member for record in records) - {self._querier}
+        sizes = [
+            0 if name == self._querier else size for name, size in zip(this.manifest.names, body.sizes, strict=True)
+        ]
+        records = select(world, self._query_key, sizes, this.entry.time, body.epoch).records
+        row = frozenset(record.member for record in records) - {self._querier}
+        return row if len(row) <= MOST_CONTRIBUTORS else frozenset()

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from plimsoll.v1 import peer_pb2
+from plimsoll.v1 import entry_pb2, peer_pb2
 
 from tests.second import answers, manifest, question, transcript
 from tests.second.ceremony import Keys
@@ -127,5 +127,11 @@ def test_an_inquiry_behind_the_end_of_its_log_is_seen():
     world = as_of(query)
     raws = {name: log.raw for name, log in world.logs.items()}
     # The asker's third inquiry of all, once more behind the end of its former log, and in the window.
-    behind = {**raws, "lender-1": [*raws["lender-1"], raws["lender-1.2"][0]]}
+    carried = raws["lender-1.2"][0]
+    other = entry_pb2.Entry.FromString(carried)
+    other.time += 1
+    behind = {**raws, "lender-1": [*raws["lender-1"], other.SerializeToString()]}
     assert refusal(query, world=world_of(behind, query["manifest"])) == "ENDED"
+    # What was carried over to the next log is no loss.
+    same = world_of({**raws, "lender-1": [*raws["lender-1"], carried]}, query["manifest"])
+    assert question.examine(unhex(query["request"]), ASKER, same, query["epoch"]).withheld == query["withheld"]
