@@ -108,6 +108,18 @@ class FakeNode(
     def Status(self, request: operator_pb2.StatusRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._answer("Status", request, context)
 
+    def Backup(self, request: operator_pb2.BackupRequest, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
+        yield from self._stream("Backup", request, context)
+
+    def Propose(self, request: operator_pb2.ProposeRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("Propose", request, context)
+
+    def Approve(self, request: operator_pb2.ApproveRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("Approve", request, context)
+
+    def Proposals(self, request: operator_pb2.ProposalsRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("Proposals", request, context)
+
     def Manifest(self, request: audit_pb2.ManifestRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._answer("Manifest", request, context)
 
