@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -12,7 +13,7 @@ from ledger import home as layout
 from ledger.chain import Chain
 from ledger.note import Signer
 from node.__main__ import main
-from node.home import Home
+from node.home import Home, open_home
 from node.stores import log_names, offline
 from node.vault import Vault
 from tests.ledger import sample_entries as sample
@@ -21,10 +22,10 @@ from tests.lenders import PASSPHRASE, adopt_all, found_homes, make_homes, seeded
 RNG = Random(5)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("PLIMSOLL_PASSPHRASE", PASSPHRASE)
-    homes = make_homes(tmp_path)
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a home that has 600 entries in its log."""
+    homes = make_homes(tmp_path_factory.mktemp("homes"))
     manifest = adopt_all(homes, found_homes(homes))
     keyring = homes[0].keyring(PASSPHRASE)
     with offline(homes[0]) as (chain_store, _):
@@ -32,7 +33,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         Chain(chain_store, log_names(manifest)).own(signer).append([sample.inquiry(RNG) for _ in range(600)])
     with offline(homes[0]):  # what was in LevelDB's log is in a table now
         pass
-    return homes[0]
+    return homes[0].folder
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("PLIMSOLL_PASSPHRASE", PASSPHRASE)
+    return open_home(Path(shutil.copytree(template, tmp_path / "lender-1")))
 
 
 def typed(home: Home, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict]:
