@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from plimsoll.v1 import peer_pb2
 
 from ledger.custodian import Custodian
-from ledger.errors import PlimsollError, Refused, Unavailable
+from ledger.errors import InvalidInput, PlimsollError, Refused, Unavailable
 from ledger.exposure import expose
 from ledger.fields import FIELDS, PACKED
 from ledger.findings import Asked, Examiner
@@ -31,6 +31,7 @@ from ledger.replica_gap import LacksEntries
 from ledger.span import isolates
 from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
+from ledger.transcript_roots import roots_named, roots_of_earlier
 from tests.ledger.changing import Frost, freeze, reshare, succeed, swap, witnessed
 from tests.ledger.consortium import CONSENT, POLICY, Behind, Consortium, found, loan
 
@@ -575,6 +576,45 @@ def test_transcripts_verify_over_changes(consortium, form):
     assert verify(raw, consortium.logs, History(consortium.history.manifests[:2]), *keys).failed == "T1"
     swapped = {**consortium.logs, "lender-4": consortium.logs["lender-5"]}
     assert verify(raw, swapped, consortium.history, *keys).failed == "T4"
+
+
+class Frugal:
+    """A log that was read once: it has the roots that were asked for beforehand."""
+
+    def __init__(self, log: Any, sizes: set[int]) -> None:
+        self._log, self._sizes, self.size = log, sizes, log.size
+        self.find, self.entry, self.leaf_hash = log.find, log.entry, log.leaf_hash
+
+    def root_at(self, size: int) -> bytes:
+        if size not in self._sizes:
+            raise InvalidInput("BAD_SIZE", "not kept")
+        root: bytes = self._log.root_at(size)
+        return root
+
+
+def test_whoever_reads_logs_once_is_told_which_roots_a_transcript_needs(consortium):
+    lend(consortium, 2, 3, 4)
+    ask(consortium)
+    consortium.report("lender-4", BORROWER, loan(5))
+    ask(consortium)
+    succeed(consortium, rotate={"lender-4": consortium.log("lender-4").size, ASKER: consortium.log(ASKER).size})
+    freeze(consortium, "lender-3", 1)
+    answer = consortium.ask(ASKER, BORROWER)
+    transcript = Transcript.of(answer, FULL)
+
+    def checked(roots: set[tuple[str, int]]):
+        logs: Any = {
+            name: Frugal(log, {size for one, size in roots if one == name}) for name, log in consortium.logs.items()
+        }
+        return verify(transcript.encode(), logs, consortium.history, consortium.keys)
+
+    named = roots_named(transcript, consortium.history)
+    earlier = roots_of_earlier(transcript, consortium.history, consortium.logs)
+    assert ("lender-4", 2) in named
+    assert checked(named).failed == "T8"
+    assert checked(named | earlier).is_good
+    assert roots_of_earlier(replace(transcript, secret=None), consortium.history, consortium.logs) == set()
+    assert roots_named(replace(transcript, manifest=bytes(32)), consortium.history) == set()
 
 
 # -- whoever asks, in whatever order, with whatever remembered
