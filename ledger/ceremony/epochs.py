@@ -59,6 +59,14 @@ class Epochs:
         return self.beginnings[-1]
 
     @property
+    def wanted(self) -> frozenset[int]:
+        """The newest epoch, the one it is dealt from, and so on. Others that are not final were left behind."""
+        line = [self.newest.epoch]
+        while source := self.beginnings[line[-1] - 1].dealt_from:
+            line.append(source)
+        return frozenset(line)
+
+    @property
     def keys(self) -> Mapping[int, PublicKeys]:
         """The public keys of every epoch that is final, ascending."""
         return {epoch: ceremony.keys for epoch, ceremony in self.ceremonies.items() if ceremony.keys is not None}

@@ -4,15 +4,16 @@ Rules it keeps, besides the participants' own:
 
 1. All secrets of all epochs are one state, persisted as a whole, so that a crash between two epochs leaves the member
    with the shares of one or of both, never of none.
-2. It takes part in the newest ceremony, and in those that are final as long as it has a state of them. A ceremony left
-   behind by a later one gets no more of it, but keeps its state: if it ends after all, the shares in it count.
+2. It takes part in the newest ceremony and in those it rests on, and in others that are final as long as it has a state
+   of them. A ceremony left behind by a later one, which is not dealt from it, gets no more of it, but keeps its state:
+   if it ends after all, the shares in it count.
 3. Shares of an epoch, and all else of its state, are erased when a later one is final, but not before
    - it holds its own shares of that one, if it should. (A dealer may have sent it none and refuse to open them.)
    - `Retention.grace` is over: questions under way name the epoch they were begun in;
    - all who should hold the new shares have confirmed, or `Retention.stragglers` is over. q confirmations, of which
      some may be false, can be fewer honest ones than the new threshold; till the others have theirs the old shares are
      what nobody can take away;
-   - no ceremony that is dealt from them is the newest and pending.
+   - no ceremony that is dealt from them is pending, but for those left behind.
 """
 
 from __future__ import annotations
@@ -118,9 +119,9 @@ class Keeper:
         epoch = ceremony.context.epoch
         if self._name not in ceremony.context.members:
             return False
-        if epoch == epochs.newest.epoch or ceremony is epochs.in_force:
-            return True
-        return ceremony.keys is not None and epoch in self._states
+        if ceremony.keys is None:
+            return epoch in epochs.wanted
+        return epoch in self._states or ceremony is epochs.in_force
 
     def _take_part(self, ceremony: Ceremony, known: Sequence[CeremonyEntry], now: float) -> list[KeeperAction]:
         context = ceremony.context
@@ -160,8 +161,8 @@ class Keeper:
         return [*map(Retired, gone), self._persist(), Erase()] if gone else []
 
     def _may_go(self, held: int, epochs: Epochs, now: float) -> bool:
-        newest = epochs.newest
-        if newest.dealt_from == held and newest.epoch not in epochs.keys:
+        pending = [b for b in epochs.beginnings if b.epoch in epochs.wanted and b.epoch not in epochs.keys]
+        if any(beginning.dealt_from == held for beginning in pending):
             return False
         ends = [self._end(ceremony) for epoch, ceremony in epochs.ceremonies.items() if epoch > held and ceremony.keys]
         end = min((end for end in ends if end is not None), default=None)

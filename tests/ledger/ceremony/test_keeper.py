@@ -173,6 +173,21 @@ def test_who_lost_its_disk_gets_shares_in_the_next_epoch() -> None:
     assert world.replay().ceremonies[2].outcome.qualified == (1, 3)  # type: ignore[union-attr]
 
 
+# -- two resharings at once
+
+
+def test_a_resharing_begun_before_the_last_one_ended_follows_it() -> None:
+    world = founded()
+    second = world.begin(STAY, 2)
+    for home in world.homes.values():
+        home.step()
+    third = world.begin(("lender-4", "lender-5", "lender-6"), 2)
+    epochs = world.run()
+    assert list(epochs.keys) == [1, second, third]
+    check_epoch(world, third)
+    check_no_second_word(world)
+
+
 # -- a resharing that is left behind
 
 
