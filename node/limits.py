@@ -29,7 +29,7 @@ class Limits:
 
     calls: int = 96
     request_bytes: int = 16 * MIB
-    answer_bytes: int = 32 * MIB
+    answer_bytes: int = 24 * MIB
     work: float = 1000.0
     burst: float = 5000.0
     debt: float = 5.0
