@@ -22,10 +22,11 @@ from ledger.checkpoint import parse_head_text
 from ledger.manifest import Manifest
 from ledger.merkle import leaf_hash
 from ledger.note import parse_note
+from ledger.receipt import Receipt
 from tests.simulation.machine import Machine, Parts
 from tests.simulation.truth import Told, Truth, singles_out
 
-HEADS, PUSH, PULL = "/plimsoll.v1.PeerService/Heads", "/plimsoll.v1.PeerService/Push", "/plimsoll.v1.PeerService/Pull"
+HEADS, PUSH, PULL, DECRYPT = (f"/plimsoll.v1.PeerService/{name}" for name in ("Heads", "Push", "Pull", "Decrypt"))
 
 
 class Violation(AssertionError):
@@ -129,8 +130,12 @@ class Watch:
                 (index + place, leaf_hash(entry)) for place, entry in enumerate(entries)
             )
 
-    def answered(self, machine: Machine, method: str, request: bytes, answer: bytes) -> None:
+    def answered(self, machine: Machine, caller: str, method: str, request: bytes, answer: bytes) -> None:
         """An honest node's answer leaves it."""
+        if method == DECRYPT:
+            asker = Receipt.parse(peer_pb2.DecryptRequest.FromString(request).receipt).claimed_head.origin
+            if asker != self._manifest.origin(caller):
+                self.broken(f"{machine.member} answered {caller} an inquiry of {asker}")
         if method == PUSH:
             origin = peer_pb2.PushRequest.FromString(request).block.origin
             size = peer_pb2.PushResponse.FromString(answer).size
@@ -193,9 +198,9 @@ class Watch:
             told: Mapping[str, Sequence[Told | None]] = self.told | self._as_held(machine)
         else:
             told = self.told
-        lent = self.truth.at(borrower, told, sizes)
+        lent, left_out = self.truth.at(borrower, told, sizes)
         fewest = self._manifest.policy.min_contributors
-        for difference in self.truth.differences(answer, machine.member, lent, fewest):
+        for difference in self.truth.differences(answer, machine.member, lent, left_out, fewest):
             self.broken(f"{machine.member} was told of {borrower} at {sizes} {difference}")
         for left in answer.custodians_failed:
             if left.reason in ("BAD_PARTIAL", "DISAGREES") and left.member not in self.suspects:

@@ -17,10 +17,16 @@ from typing import Any
 from tests.simulation.process import NODE, Process
 
 _numbers = itertools.count()
+#: Turns of the loop in which no time passes, before that is a bug.
+MOST_TURNS = 50_000
 
 
 class Stuck(Exception):
     """Nothing is ready and nothing will be: whoever waits would wait for ever."""
+
+
+class Spins(Exception):
+    """Something goes on and on and no time passes."""
 
 
 class _Numbered:
@@ -48,10 +54,14 @@ class _Jump:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self._turns = 0
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:
             raise Stuck
+        self._turns = 0 if timeout > 0 else self._turns + 1
+        if self._turns > MOST_TURNS:
+            raise Spins(", ".join(sorted({repr(task.get_coro()) for task in asyncio.all_tasks(self._loop)})[:20]))
         self._loop.now += max(0.0, timeout)
         return []
 
@@ -105,7 +115,9 @@ class VirtualLoop(base_events.BaseEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """There is none."""
 
-    def _make_task(self, loop: Any, coroutine: Any, context: Context | None = None, **options: Any) -> asyncio.Task[Any]:
+    def _make_task(
+        self, loop: Any, coroutine: Any, context: Context | None = None, **options: Any
+    ) -> asyncio.Task[Any]:
         if context is not None:
             options["context"] = context
         process = NODE.get(None) if context is None else context.get(NODE)

@@ -29,12 +29,14 @@ from node.arrivals import Arrivals
 from node.asking import Asking
 from node.book import Book
 from node.ceremonies import Ceremonies
+from node.carrying import left_behind
 from node.clock import Clock
 from node.committer import Committer
 from node.consortium import Consortium
 from node.custodians import Custodians
 from node.custody import Custody
 from node.freezing import Freezing, set_strays_aside
+from node.freshness import Freshness
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.keyring import Keyring
@@ -43,7 +45,7 @@ from node.pseudonyms import Pseudonyms
 from node.reporting import Reporting
 from node.services.peer import PeerService
 from node.shelf import Shelf
-from node.stores import log_names
+from node.stores import log_names, own_stretches
 from node.vault import Vault
 from node.witnessing import Witnessing
 from node.workers import Workers
@@ -147,7 +149,7 @@ class Machine:
         self.on_start: Callable[[Machine, Parts], object] = lambda machine, parts: None
         self.on_down: Callable[[Machine], object] = lambda machine: None
         self.on_background: Callable[[Machine, BaseException | None], object] = lambda machine, error: None
-        #: Who reaches this machine; None: everybody.
+        #: Who reaches this machine, and whom it reaches; None: everybody.
         self.callers: frozenset[str] | None = None
 
     @property
@@ -167,7 +169,7 @@ class Machine:
         """Whether the node runs then: the power may be cut, or the disk fail, as it starts."""
         self.starts += 1
         self.drawer.locked = False
-        process = Process(self.member)
+        process = Process(self.member, self.callers)
         try:
             parts = process.context.run(assembled, self, process)
         except PlimsollError:
@@ -224,13 +226,15 @@ def assembled(machine: Machine, process: Process) -> Parts:
     set_strays_aside(chain, witnessed)
     arrivals = Arrivals(manifest.policy.heads_seconds)
     for each in manifest.members:
-        arrivals.found(each.name, chain.log(each.name).covered, clock.monotonic())
+        arrivals.found(chain.log(each.name).origin, chain.log(each.name).covered, clock.monotonic())
     own = partial(chain.log, member)
     signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
     guard = kinds.guard(len(manifest.members) - 1, machine.alone)
     interval = manifest.policy.gossip_seconds
     gossip = kinds.gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
-    committer = kinds.committer(kinds.own_log(chain.log(member), signer), guard, gossip, arrivals, threads, clock)
+    first = partial(left_behind, chain, manifest, member)
+    own_log = kinds.own_log(chain.log(member), signer)
+    committer = kinds.committer(own_log, guard, gossip, arrivals, threads, clock, first)
     freezing = Freezing(consortium, chain, witnessed, gossip.problems, committer, threads, clock)
     cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, keyring.cosign_seed)
     witness = Witness(chain.store, chain, cosigner)
@@ -250,14 +254,26 @@ def assembled(machine: Machine, process: Process) -> Parts:
         clock,
     )
     gossip.freezing, gossip.witnessing = freezing, witnessing
+    freshness = Freshness(consortium, chain, arrivals, witnessed, clock)
     vault = Vault(Path("/nowhere"), keyring, manifest.consortium, rng, machine.drawer)
     ceremonies = Ceremonies(consortium, chain, vault, committer, threads, rng, QUICK, clock)
-    custody = kinds.custody(consortium, chain, ceremonies, gossip, arrivals, threads, rng, clock)
+    custody = kinds.custody(consortium, chain, ceremonies, gossip, arrivals, threads, rng, freezing, clock)
     custodians = Custodians(consortium, custody, links)
-    shelf = Shelf(consortium, keyring, own, book)
+    shelf = Shelf(consortium, keyring, own, book, lambda: own_stretches(chain, consortium.manifest, member))
     pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, threads, rng, clock)
     asking = Asking(
-        consortium, chain, gossip, arrivals, custody, custodians, pseudonyms, committer, setting.table, threads, clock
+        consortium,
+        chain,
+        gossip,
+        freshness,
+        custody,
+        custodians,
+        pseudonyms,
+        committer,
+        setting.table,
+        threads,
+        freezing,
+        clock,
     )
     reporting = Reporting(consortium, keyring, own, shelf, custody, pseudonyms, committer, Workers(1), rng, clock)
     server = Server(process)

@@ -193,10 +193,9 @@ class _Flight:
 
     async def unary(self) -> bytes:
         server = await self._arrive()
-        job = server.process.start(self._serve(server))
+        job = self._served(server)
         if self._network.rng.random() < self._network.weather.twice:
-            again = server.process.start(self._serve(server))
-            again.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._served(server)
         try:
             outcome = await asyncio.shield(job)
         except asyncio.CancelledError:
@@ -210,6 +209,11 @@ class _Flight:
             raise error from None
         await self._back(server, outcome)
         return outcome
+
+    def _served(self, server: Server) -> asyncio.Task[bytes]:
+        job = server.process.start(self._serve(server))
+        job.add_done_callback(lambda done: done.cancelled() or done.exception())  # whoever asked may have gone
+        return job
 
     async def stream(self) -> Any:
         server = await self._arrive()
@@ -244,7 +248,8 @@ class _Flight:
 
     async def _arrive(self) -> Server:
         network = self._network
-        if not self._process.alive:
+        reach = self._process.reach
+        if not self._process.alive or (reach is not None and self._member not in reach):
             raise _failure(grpc.StatusCode.UNAVAILABLE)
         arrived = await network.travel(self._caller, self._member, len(self._request))
         server = network.server(self._caller, self._member)

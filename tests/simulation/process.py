@@ -16,8 +16,10 @@ NODE: ContextVar[Process] = ContextVar("process")
 class Process:
     """Whatever runs in its context, and what that starts, ends with it."""
 
-    def __init__(self, member: str) -> None:
+    def __init__(self, member: str, reach: frozenset[str] | None = None) -> None:
+        """reach: the members it can call; None: all."""
         self.member = member
+        self.reach = reach
         self.alive = True
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._context = copy_context()

@@ -38,7 +38,8 @@ def draw(seed: int, members: int | None = None) -> Plan:
     names = [f"lender-{number}" for number in range(1, size + 1)]
     villain = rng.choice(sorted(KINDS)) if KINDS and rng.random() < 0.3 else ""
     culprit = rng.choice(names) if villain else ""
-    ceremony = rng.random() < 0.2 or villain == "ceremony"
+    # A custodian that forks its log during a ceremony stops it for good: that is for people to look at.
+    ceremony = (rng.random() < 0.2 or villain == "ceremony") and villain != "forker"
     seconds = rng.uniform(30, 60) if large or ceremony else rng.uniform(12, 30)
     events = _business(rng, names, seconds, 2 if large else 1)
     for _ in range(rng.choice((0, 1, 2, 3, 4)) * (2 if large else 1)):

@@ -12,27 +12,30 @@ from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger.bands import Bands
 from ledger.classification import CLASS_LABELS
+from ledger.merkle import leaf_hash
 from ledger.sealed_copy import open_copy
 from node.keyring import Keyring
 
 
 @dataclass(frozen=True)
 class Told:
-    """A position as its author meant it. amounts: the seven plaintexts, () where closed."""
+    """A position as its author meant it. amounts: the seven plaintexts, () where closed. spoilt: its proof is wrong."""
 
     borrower: str
     number: int
     amounts: tuple[int, ...]
     closed: bool
+    spoilt: bool = False
 
 
 class Truth:
-    """entries: by author, what each entry of its log says; None where it is no position."""
+    """What entries tell. spoilt: hashes of entries that a dishonest author has published with a wrong proof."""
 
     def __init__(self, consortium: bytes, keyrings: Mapping[str, Keyring], bands: Bands) -> None:
         self._consortium = consortium
         self._keyrings = keyrings
         self._bands = bands
+        self.spoilt: set[bytes] = set()
 
     def read(self, author: str, raw: bytes) -> Told | None:
         """What an entry tells about a borrower. Raises what opening an honest author's copy never should."""
@@ -41,24 +44,34 @@ class Truth:
             return None
         position = entry.position
         copy = open_copy(position.sealed, self._keyrings[author].backup_key, self._consortium, author, position.label)
-        return Told(copy.borrower, copy.number, tuple(copy.amounts), position.closed)
+        spoilt = leaf_hash(raw) in self.spoilt
+        return Told(copy.borrower, copy.number, tuple(copy.amounts), position.closed, spoilt)
 
     def at(
         self, borrower: str, told: Mapping[str, Sequence[Told | None]], sizes: Mapping[str, int]
-    ) -> dict[str, tuple[int, ...]]:
-        """By lender with an open record of this borrower at these sizes: what it has out."""
-        out = {}
+    ) -> tuple[dict[str, tuple[int, ...]], list[tuple[str, str]]]:
+        """By lender with an open record of this borrower at these sizes: what it has out; and who must be left out."""
+        out, left = {}, []
         for member, size in sizes.items():
             newest = None
             for one in told[member][:size]:
                 if one is not None and one.borrower == borrower:
                     newest = one
-            if newest is not None and not newest.closed:
+            if newest is None or newest.closed:
+                continue
+            if newest.spoilt:
+                left.append((member, "BAD_PROOF"))
+            else:
                 out[member] = newest.amounts
-        return out
+        return out, left
 
     def differences(
-        self, answer: lender_pb2.ExposureResponse, querier: str, lent: Mapping[str, tuple[int, ...]], fewest: int
+        self,
+        answer: lender_pb2.ExposureResponse,
+        querier: str,
+        lent: Mapping[str, tuple[int, ...]],
+        left_out: Sequence[tuple[str, str]],
+        fewest: int,
     ) -> list[str]:
         """Where an answer says something else than the truth. fewest: min_contributors."""
         expected: dict[str, object] = {
@@ -68,7 +81,7 @@ class Truth:
             "classes": _digits(lent.values(), _class_digits, len(CLASS_LABELS)),
             "bands": _digits(lent.values(), lambda amounts: _unpacked(amounts[5], 6), 6),
             "overdue_bands": _digits(lent.values(), lambda amounts: _unpacked(amounts[6], 5), 5),
-            "excluded": [],
+            "excluded": list(left_out),
             "implausible": [],
         }
         given: dict[str, object] = {

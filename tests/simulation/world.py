@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeVar
@@ -42,7 +42,18 @@ Images = Mapping[str, Image | bytes | None]
 CONVERGE, CALL = 150.0, 90.0
 #: Times a query may be repeated once all is well, and seconds in between.
 TRIES, BETWEEN = 4, 6.0
-WORLD_POLICY = replace(POLICY, heads_seconds=5, inquiry_seconds=10, gossip_seconds=1, heartbeat_seconds=1)
+WORLD_POLICY = replace(POLICY, heads_seconds=5, inquiry_seconds=10, gossip_seconds=2, heartbeat_seconds=5)
+
+
+@contextmanager
+def quiet(trace: Trace) -> Iterator[None]:
+    """What nodes log goes into the trace."""
+    before = structlog.get_config()
+    structlog.configure(processors=[trace.hear], cache_logger_on_first_use=False)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 @cache
@@ -95,19 +106,23 @@ class World:
         self.machines: dict[str, Machine] = {}
         for member, keyring in keyrings.items():
             rng = random.Random(f"{member} {plan.seed}")
-            self.machines[member] = self._prepared(Machine(setting, member, keyring, rng, (images or {}).get(member)))
+            self.machines[member] = self.prepared(Machine(setting, member, keyring, rng, (images or {}).get(member)))
             if kinds is not None and member != plan.culprit:
                 self.machines[member].kinds = kinds
         self.loans: dict[str, tuple[Loan, ...]] = {member: () for member in self.machines}
         self._backups: dict[str, Images] = {}
         self._feeding: dict[str, asyncio.Lock] = {member: asyncio.Lock() for member in self.machines}
         self._feeds: Counter[str] = Counter()
+        #: A second machine under a member's keys, and what else a villain does.
+        self.twins: dict[str, Machine] = {}
+        self.mischief: list[Coroutine[Any, Any, None]] = []
         self._main: asyncio.Task[None] | None = None
         self._healed = False
         if plan.villain:
+            self.images = (images or {}).get(plan.culprit)
             villains.KINDS[plan.villain](self, self.machines[plan.culprit])
 
-    def _prepared(self, machine: Machine) -> Machine:
+    def prepared(self, machine: Machine) -> Machine:
         machine.on_start = self._started
         machine.on_down = self._went_down
         machine.on_background = lambda machine, error: self.watch.raised(f"{machine.member}'s background", error)
@@ -121,19 +136,9 @@ class World:
 
     def run(self) -> Outcome:
         """The plan to its end, or to the first violation."""
-        before = structlog.get_config()
-        structlog.configure(
-            processors=[self.trace.hear],
-            wrapper_class=structlog.BoundLogger,
-            logger_factory=structlog.PrintLoggerFactory(),
-            cache_logger_on_first_use=False,
-        )
         self.loop.set_exception_handler(self._unhandled)
-        try:
-            with suppress(asyncio.CancelledError):
-                run(self.loop, self._whole())
-        finally:
-            structlog.configure(**before)
+        with quiet(self.trace), suppress(asyncio.CancelledError):
+            run(self.loop, self._whole())
         counts = self.counts | Counter(messages=self.network.messages, checks=self.watch.checks)
         return Outcome(
             self.plan,
@@ -152,7 +157,7 @@ class World:
             self.watch.broken(str(error))
         finally:
             self._main = None
-            for machine in self.machines.values():
+            for machine in (*self.machines.values(), *self.twins.values()):
                 if machine.node is not None:
                     machine.crash()
 
@@ -169,9 +174,14 @@ class World:
     async def _play(self) -> None:
         for member in self.machines:
             self._start(self.machines[member])
+        for twin in self.twins.values():
+            twin.start()
         ticking = asyncio.create_task(self._tick())
+        mischief = [asyncio.create_task(work) for work in self.mischief]
         under_way = [asyncio.create_task(self._at(event)) for event in self.plan.events]
         await asyncio.sleep(self.plan.seconds)
+        for each in mischief:
+            each.cancel()
         self._heal()
         await self._all_well(under_way)
         ticking.cancel()
@@ -228,7 +238,7 @@ class World:
 
     def _answered(self, caller: str, callee: str, method: str, request: bytes, answer: bytes) -> None:
         if callee != self.plan.culprit:
-            self.watch.answered(self.machines[callee], method, request, answer)
+            self.watch.answered(self.machines[callee], caller, method, request, answer)
 
     async def _crash(self, event: plans.Crash) -> None:
         await self._down(self.machines[event.member], event.down)
@@ -313,6 +323,8 @@ class World:
     async def _report(self, event: plans.Report) -> None:
         self.loans[event.member] = event.loans
         await self.report(self.machines[event.member])
+        if event.member in self.twins:
+            await self.report(self.twins[event.member])
 
     async def _ask(self, event: plans.Ask) -> None:
         await self.ask(self.machines[event.member], event.borrower)
@@ -412,10 +424,14 @@ class World:
         for machine in self.honest:
             await self._final_feed(machine)
         await self._converge()
-        if not self.watch.forked:
+        if self._accused():  # who holds another history than the witnessed one is told to restart
             for machine in self.honest:
-                await self._final_question(machine)
+                machine.crash()
+            await asyncio.sleep(2.0)
             await self._converge()
+        for machine in self.honest:
+            await self._final_question(machine)
+        await self._converge()
         self._check_disks()
 
     async def _converge(self) -> None:
@@ -425,14 +441,23 @@ class World:
             await asyncio.sleep(0.5)
         if apart:
             raise Violation(f"healed nodes do not agree: {apart}")
-        for member in self.watch.forked:
-            origin = self.manifest.origin(member)
-            if not any(machine.node and origin in machine.node.gossip.problems for machine in self.honest):
-                raise Violation(f"{member} has signed two histories, and nobody has noticed")
+        for member in self.watch.forked - self._accused():
+            raise Violation(f"{member} has signed two histories, and nobody has noticed")
         self.counts["seconds to agree"] += round(self.loop.now - (end - CONVERGE))
 
+    def _accused(self) -> set[str]:
+        """Members that some honest node knows to have forked their log."""
+        problems = [machine.node.gossip.problems for machine in self.honest if machine.node is not None]
+        return {origin.rsplit("/", 1)[1] for each in problems for origin in each}
+
     def _apart(self) -> str:
-        for member in self.machines.keys() - self.watch.forked:
+        accused = self._accused()
+        for member in accused:
+            origin = self.manifest.origin(member)
+            unaware = [m.member for m in self.honest if m.node is None or origin not in m.node.gossip.problems]
+            if unaware:
+                return f"{unaware} do not know of {member}'s fork"
+        for member in sorted(self.machines.keys() - self.watch.forked - accused):
             sizes = {
                 machine.member: -1 if machine.node is None else machine.node.chain.log(member).covered
                 for machine in self.honest
@@ -459,7 +484,9 @@ class World:
                 raise Violation(f"{machine.member} published the same twice")
 
     async def _final_question(self, machine: Machine) -> None:
-        borrower = self.rng.choice(sorted({loan.borrower for loans in self.loans.values() for loan in loans} or {"test:b1"}))
+        borrower = self.rng.choice(
+            sorted({loan.borrower for loans in self.loans.values() for loan in loans} or {"test:b1"})
+        )
         for _ in range(TRIES):
             if await asyncio.wait_for(self.ask(machine, borrower), CALL):
                 return
@@ -523,17 +550,15 @@ def after_ceremony(members: int) -> Mapping[str, Images]:
     async def until_final() -> None:
         for machine in world.machines.values():
             machine.start()
-        while world._apart():
+        while (apart := world._apart()) and world.loop.now < 300.0:
             await asyncio.sleep(1.0)
+        if apart:
+            raise Violation(f"no keys: {apart}")
         for machine in world.machines.values():
             machine.crash()
 
-    structlog_before = structlog.get_config()
-    structlog.configure(processors=[world.trace.hear])
-    try:
+    with quiet(world.trace):
         run(world.loop, until_final())
-    finally:
-        structlog.configure(**structlog_before)
     return {member: machine.images() for member, machine in world.machines.items()}
 
 
