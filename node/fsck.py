@@ -54,29 +54,29 @@ def check_home(
 
 
 def _check_log(chain: Chain, origin: str, own: bool, repair: bool, show: Show) -> Finding:
-    member = chain.log_by_origin(origin).member
+    name = origin.rpartition("/")[2]  # the member, and the number of its log from the second on
 
     def look() -> int:
         size = 0 if origin in chain.damaged else chain.log_by_origin(origin).size
-        return chain.verify(origin, lambda done: show(member, done, size))
+        return chain.verify(origin, lambda done: show(name, done, size))
 
     try:
-        return Finding(member, OK, look())
+        return Finding(name, OK, look())
     except Unverified as error:
         first = error
     if repair:
         try:
             chain.repair(origin)
-            return Finding(member, REPAIRED, look(), first.reason, first.message, first.path)
+            return Finding(name, REPAIRED, look(), first.reason, first.message, first.path)
         except Unverified as error:
             first = error
         if not own:
             chain.forget(origin)
             todo = "it is fetched again from the other members as soon as the node runs"
-            return Finding(member, FORGOTTEN, 0, first.reason, first.message, first.path, todo)
+            return Finding(name, FORGOTTEN, 0, first.reason, first.message, first.path, todo)
     size = 0 if origin in chain.damaged else chain.log_by_origin(origin).size
     todo = _REBUILD if repair else _REPAIR
-    return Finding(member, DAMAGED, size, first.reason, first.message, first.path, todo)
+    return Finding(name, DAMAGED, size, first.reason, first.message, first.path, todo)
 
 
 def _check_custody(home: Home, manifest: Manifest, keyring: Keyring, rng: Callable[[int], bytes]) -> list[Finding]:

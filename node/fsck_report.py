@@ -13,7 +13,7 @@ OK, REPAIRED, FORGOTTEN, DAMAGED = "ok", "repaired", "forgotten", "damaged"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Of one part. what: the member whose log it is, "book", "custody" or "store". verdict: one of the four above.
+    """Of one part. what: the name of a log, "book", "custody" or "store". verdict: one of the four above.
     todo: what the operator should do, "" for nothing."""
 
     what: str
