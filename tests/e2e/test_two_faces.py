@@ -1,7 +1,9 @@
 """A member that shows two histories of its log to two halves of the network, and tries to have both believed.
 
 lender-6 does so with its real keys, while each half is cut off from the other (one half's processes are stopped), and
-with lender-5 in league, whose cosigning key signs whatever it likes. Then the halves meet.
+with lender-5 in league, a custodian, whose cosigning key signs whatever it likes. In each history stand a proposal of
+another successor of the manifest and an approval of it; each half's own operators approve what they are shown; lender-5
+approves both, and confirms other keys. Then the halves meet.
 """
 
 from __future__ import annotations
@@ -11,11 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from plimsoll.v1 import lender_pb2, peer_pb2
+from plimsoll.v1 import entry_pb2, lender_pb2, peer_pb2
 
+from client.sdk import Session
+from ledger.ballot import Vote, approval_entry, proposal_entry
+from ledger.ceremony import CeremonyContext
 from ledger.cosigned import verify_witnessed
 from ledger.errors import Unverified
 from ledger.evidence import read_evidence
+from ledger.manifest import Manifest
 from ledger.note import VerifierKey, parse_note
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
@@ -23,6 +29,7 @@ from tests.e2e.feeds import row
 from tests.e2e.impostor import Impostor
 from tests.e2e.test_operations import Machine, sections
 from tests.e2e.wire import refusal_of
+from tests.ledger.electorate import renamed
 
 LIAR, HELPER, BORROWER = "lender-6", "lender-5", "test:880001"
 LEFT, RIGHT = ("lender-1", "lender-2"), ("lender-3", "lender-4")
@@ -38,6 +45,7 @@ class Faces:
     cluster: Cluster
     one: Impostor
     other: Impostor
+    helper: Impostor
     before: bytes
     notes: dict[str, bytes]
     seconds: float
@@ -65,20 +73,43 @@ def faces(found_module: Found) -> Faces:
     for server in HONEST:  # all know what was witnessed before the lie
         one.beat(server, before)
     other = one.forked(one.log.size)
+    helper = Impostor(cluster, HELPER, HONEST)
+    successors = {name: renamed(cluster.manifest, name) for name in ("one", "other")}
     notes = {}
     for name, history, half, rest in (("one", one, LEFT, RIGHT), ("other", other, RIGHT, LEFT)):
         for member in rest:
             cluster.freeze(member)
         for member in half:
             cluster.thaw(member)
-        history.append(history.evaluation([bytes(30) + name.encode()[:1] + b"\2"]))
-        history.deliver(*half)
+        if history is other:  # so that the two are of different sizes
+            history.append(history.evaluation([bytes(31) + b"\2"]))
+        propose(cluster, history, helper, successors[name], half)
         notes[name] = with_helper(history, collected(history, half, history.beat_until_cosigned))
     for member in LEFT:
         cluster.thaw(member)
     met = time.monotonic()
     cluster.wait_until(lambda: all(is_frozen(cluster, at) for at in HONEST), "every honest node has frozen it", 20)
-    return Faces(cluster, one, other, before, notes, time.monotonic() - met)
+    return Faces(cluster, one, other, helper, before, notes, time.monotonic() - met)
+
+
+def propose(cluster: Cluster, liar: Impostor, helper: Impostor, after: Manifest, half: tuple[str, ...]) -> None:
+    """Has everybody in this half approve a successor, and the helper confirm keys that nobody else has."""
+    now = int(time.time())
+    vote = approval_entry(Vote(cluster.manifest.id, after.id), now)
+    liar.append(proposal_entry(after, now), vote)
+    liar.deliver(*half)
+    ceremony = CeremonyContext.of(cluster.manifest).ceremony_id(1)
+    keys = entry_pb2.Confirmation(ceremony=ceremony, close=bytes(32), transcript=after.id)
+    helper.append(vote, entry_pb2.Entry(time=now, confirmation=keys).SerializeToString())
+    helper.deliver(*half)
+    for member in half:
+        operator = cluster.session(member, "operator")
+
+        def is_proposed(operator: Session = operator) -> bool:
+            return after.id in [each.manifest for each in operator.proposals()]
+
+        cluster.wait_until(is_proposed, "it is proposed", 10)
+        operator.approve(after.id)
 
 
 def collected(history: Impostor, servers: tuple[str, ...], ask: Callable[[str], bytes]) -> bytes:
@@ -112,6 +143,20 @@ def test_neither_history_is_witnessed_although_a_second_member_cosigned_both(fac
         with pytest.raises(Unverified) as refused:
             verify_witnessed(note, faces.cluster.manifest, LIAR)
         assert refused.value.reason == "NOT_WITNESSED"
+
+
+def test_neither_successor_comes_into_force_and_no_keys_change(faces: Faces) -> None:
+    """Four of the six approvals that it takes five of, at most; what the liar approved beyond the last witnessed head
+    does not count, nor does a second approval by one member."""
+    keys = {tuple(faces.cluster.status(member).keys.public_keys) for member in HONEST}
+    assert len(keys) == 1
+    for member in HONEST:
+        status = faces.cluster.status(member)
+        assert (status.sequence, status.manifest) == (0, faces.cluster.manifest.id.hex())
+        assert status.keys.epoch == 1
+        for proposed in faces.cluster.session(member, "operator").proposals():
+            assert len(proposed.approved) < proposed.needed
+            assert LIAR not in proposed.approved
 
 
 def test_every_honest_node_finds_out_within_seconds_of_the_halves_meeting(faces: Faces) -> None:
@@ -159,7 +204,7 @@ def test_nobody_cosigns_or_takes_more_of_either_history(faces: Faces) -> None:
 
 def test_a_head_with_too_few_cosignatures_is_not_taken_for_witnessed(faces: Faces) -> None:
     """Shown by another member: the liar itself is not listened to any more."""
-    helper = Impostor(faces.cluster, HELPER, HONEST)
+    helper = faces.helper
     for note in faces.notes.values():
         for server in HONEST:
             request = peer_pb2.WitnessRequest(head=helper.spoken().encode(), witnessed=note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,11 +83,11 @@ def test_a_bit_changed_anywhere_leaves_no_evidence(message, field):
 def _tampered(message: entry_pb2.Evidence, field: str) -> list[entry_pb2.Evidence]:
     made = []
 
-    def change(**values: object) -> None:
+    def change(**values: Any) -> None:
         changed = entry_pb2.Evidence()
         changed.CopyFrom(message)
         for name, value in values.items():
-            changed.ClearField(name)
+            changed.ClearField(name)  # type: ignore[arg-type]
             if name == "consistency":
                 changed.consistency.extend(value)
             else:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from plimsoll.v1 import entry_pb2, peer_pb2
@@ -132,7 +133,7 @@ async def test_evidence_that_proves_nothing_freezes_nobody(threads):
     good, other = (head_of(history(5, number), MANIFEST, LIAR) for number in (1, 2))
     first, second = sorted((good, other), key=lambda one: one.head.root)
 
-    def forged(known: Note, conflicting: Note, **more: object) -> bytes:
+    def forged(known: Note, conflicting: Note, **more: Any) -> bytes:
         message = entry_pb2.Evidence(origin=ORIGIN, known=known.encode(), conflicting=conflicting.encode(), **more)
         return entry_pb2.Entry(time=NOW, evidence=message).SerializeToString()
 
