@@ -29,7 +29,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 MINE = "lender-1"
 #: Sections whose commands other tests run.
-ELSEWHERE: set[str] = {"A log that is frozen"}
+ELSEWHERE = {
+    "Changing the consortium",
+    "Taking in a member",
+    "A log that is frozen",
+    "A member leaves",
+    "Changing address, CA, keys",
+    "Changing the policy",
+    "Refreshing the shares",
+}
 
 
 def sections() -> dict[str, list[list[str]]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import typer
 from plimsoll.v1 import lender_pb2
 
 from client.cli.app import app
-from client.cli.delegate import COMMANDS
+from client.cli.delegate import COMMANDS, node_command
 from client.plain import exposure, plain
 from ledger import errors
 from ledger.errors import PlimsollError
@@ -74,3 +77,20 @@ def test_every_key_of_an_answer_is_told() -> None:
 
 def test_every_key_of_a_summary_is_told() -> None:
     assert set(plain(lender_pb2.ReportSummary())) <= set(re.findall(r"`([a-z_0-9]+)`", section("report")))
+
+
+def test_every_command_on_the_operators_page_exists_with_its_options() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text()
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).splitlines()
+    typed = [words[1:] for line in lines if (words := shlex.split(line, comments=True))[:1] == ["plimsoll"]]
+    assert {"propose", "approve", "lineage", "join", "rekey"} <= {words[0] for words in typed}
+    for name, *words in typed:
+        used = {word for word in words if word.startswith("-")}
+        assert used - SHARED <= (options_of(name) if name in OWN else node_options(name)), name
+
+
+def node_options(name: str) -> set[str]:
+    """Of a command that is the node's, by its own help."""
+    wide = {**os.environ, "COLUMNS": "200"}
+    told = subprocess.run([*node_command(name), "--help"], capture_output=True, text=True, check=True, env=wide)
+    return set(re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*", told.stdout))
