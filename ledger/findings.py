@@ -11,22 +11,21 @@ from dataclasses import dataclass
 
 from ledger import elgamal, group, merkle
 from ledger.cache import Cache
-from ledger.checkpoint import Head
 from ledger.decryption import Session
 from ledger.digits import MAX_CONTRIBUTORS
 from ledger.errors import Exhausted, PlimsollError, Refused, Unavailable, Unverified
 from ledger.fields import FIELDS, PACKED, Field
 from ledger.group import Point
 from ledger.history import History
-from ledger.inquiry import Inquiry, heads_digest
-from ledger.joined import check_ended, log_name, name_in, record_of
+from ledger.inquiry import Inquiry
+from ledger.joined import name_in, record_of
 from ledger.keys import PublicKeys
 from ledger.labels import Numbered, QueryKeys
 from ledger.logview import TreeView, log_of
 from ledger.manifest import Manifest
 from ledger.release import FROZEN, HEADS_WENT_BACK, OTHER_MANIFEST, QUOTA, Look, Standing, Step
-from ledger.selection import RecordVerifier, Selection, Tree, select
-from ledger.span import Row
+from ledger.rows import Earlier, Now, Rows
+from ledger.selection import RecordVerifier, Selection
 
 RECORDS_REMEMBERED = 65_536
 STANDINGS_REMEMBERED = 16_384
@@ -131,21 +130,22 @@ class _Examination:
         self._at_once = at_once
         self._manifest = manifest_of(examiner.history, asked.inquiry)
         self._asked = asked
-        self._keys = keys
         self._logs = logs
         self._step = Step.of(self._manifest, asked.querier, asked.inquiry)
         self._record = record_of(self._manifest, asked.querier, logs)
         self._place = self._record.offset + asked.index
         self._numbered = Numbered(self._record.log, keys.inquiries(asked.querier))
-        self._checked: set[str] = set()
+        self._rows = Rows(
+            examiner.history, examiner.verifier, Now(self._manifest, asked.querier, self._step), keys, logs
+        )
         self._ground = self._on_what()
 
     def findings(self) -> Findings:
         number = self._number()
         before = self._standing_before(number)
         self._check_not_behind(before)
-        selection = self._select(self._manifest, self._asked.inquiry)
-        look = Look(self._row(selection))
+        selection = self._rows.select(self._manifest, self._asked.inquiry)
+        look = Look(self._rows.row(selection))
         standing = self._advanced(before, self._place, self._asked.leaf, self._step, lambda: look)
         if standing.withheld == QUOTA:
             per_day = self._manifest.policy.queries_per_borrower
@@ -163,7 +163,7 @@ class _Examination:
             size = self._asked.inquiry.sizes[place]
             roots.append((name, size, log_of(self._logs, name).root_at(size) if size else merkle.EMPTY_ROOT))
         for log in self._manifest.former_logs(self._asked.querier):
-            self._check_ended(log.name)
+            self._rows.check_ended(log.name)
         return self._manifest.id, tuple(roots)
 
     def _number(self) -> int:
@@ -216,7 +216,13 @@ class _Examination:
         if len(earlier.sizes) != len(manifest.members):
             return self._remember(place, leaf, standing.voided())
         step = Step.of(manifest, self._asked.querier, earlier)
-        return self._advanced(standing, place, leaf, step, lambda: self._look(manifest, step, earlier))
+        return self._advanced(standing, place, leaf, step, lambda: self._look(Earlier(manifest, earlier, step, place)))
+
+    def _look(self, earlier: Earlier) -> Look:
+        """Refuses as soon as one is found that was ahead: its row may be nothing that can be worked out yet."""
+        if self._step.is_behind(earlier.step):
+            raise Refused(HEADS_WENT_BACK, _BEHIND[HEADS_WENT_BACK], "entry")
+        return self._rows.look(earlier)
 
     def _advanced(self, standing: Standing, place: int, leaf: bytes, step: Step, look: Callable[[], Look]) -> Standing:
         most = max(manifest.policy.queries_per_borrower for manifest in self._examiner.history.manifests)
@@ -228,60 +234,6 @@ class _Examination:
 
     def _key(self, place: int, leaf: bytes) -> Remembered:
         return self._ground, self._asked.querier, place, leaf
-
-    def _look(self, manifest: Manifest, step: Step, earlier: Inquiry) -> Look:
-        """The row of an earlier inquiry, if what it was about counts now."""
-        if not self._step.holds(step):
-            if any(self._step.is_live(o) and size > self._step.sizes[o] for o, size in step.sizes.items()):
-                raise Refused(HEADS_WENT_BACK, _BEHIND[HEADS_WENT_BACK], "entry")
-            return Look(None)
-        row = self._row(self._select(manifest, earlier, without=self._asked.querier))
-        if all(map(self._step.is_live, step.sizes)):
-            return Look(row)
-        return Look(row, astray=not self._is_of_these_trees(manifest, earlier))
-
-    def _is_of_these_trees(self, manifest: Manifest, earlier: Inquiry) -> bool:
-        """Whether the heads an earlier inquiry fixed, at sizes that count here, are those of the logs held."""
-        heads = []
-        for member, size in zip(manifest.members, earlier.sizes, strict=True):
-            origin = manifest.origin(member.name)
-            if member.name == self._asked.querier and size > self._own_until(origin):
-                return False
-            root = log_of(self._logs, log_name(origin)).root_at(size) if size else merkle.EMPTY_ROOT
-            heads.append(Head(origin, size, root))
-        return heads_digest(heads) == earlier.heads_digest
-
-    def _own_until(self, origin: str) -> int:
-        """How much of one of the querier's logs is settled: up to the inquiry, or to where it ended."""
-        if origin == self._manifest.origin(self._asked.querier):
-            return self._asked.index
-        return self._step.counts(origin)
-
-    def _select(self, manifest: Manifest, inquiry: Inquiry, without: str = "") -> Selection:
-        trees = []
-        for place, (member, size) in enumerate(zip(manifest.members, inquiry.sizes, strict=True)):
-            if member.name == without:
-                continue
-            for name in (name_in(manifest, member.name), *(log.name for log in manifest.former_logs(member.name))):
-                self._check_ended(name)
-            record = record_of(manifest, member.name, self._logs)
-            trees.append(Tree(member.name, record.log, record.offset + size, place in inquiry.conflicting))
-        return select(self._keys, trees, inquiry.time, inquiry.epoch, self._examiner.verifier)
-
-    def _check_ended(self, name: str) -> None:
-        """Once for each log that is needed."""
-        if name not in self._checked:
-            for log in self._manifest.ended:
-                if log.name == name:
-                    check_ended(log, self._logs)
-            self._checked.add(name)
-
-    def _row(self, selection: Selection) -> Row:
-        """The contributors without the querier; nobody where there are too many, as nobody answers that."""
-        contributors = {contribution.member for contribution in selection.contributions} - {self._asked.querier}
-        if len(contributors) > MAX_CONTRIBUTORS:
-            return 0
-        return sum(1 << self._examiner.history.seat(member) for member in contributors)
 
 
 def manifest_of(history: History, inquiry: Inquiry) -> Manifest:

@@ -94,6 +94,10 @@ class Step:
         """Whether all that the other inquiry was about counts here too."""
         return all(size <= self.counts(origin) for origin, size in other.sizes.items())
 
+    def is_behind(self, other: Step) -> bool:
+        """Whether the other inquiry was about more of a log that is live here."""
+        return any(self.is_live(origin) and size > self.sizes[origin] for origin, size in other.sizes.items())
+
     @property
     def horizon(self) -> int:
         """Inquiries of this time and earlier are outside the differencing window."""

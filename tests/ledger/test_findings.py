@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import findings
+from ledger import findings, rows
 from ledger.errors import Exhausted, InvalidInput
 from ledger.fields import FIELDS, PACKED
 from ledger.findings import Asked, Examiner
@@ -70,7 +70,8 @@ def test_the_standing_is_remembered_without_key_or_label():
 
 def test_more_than_63_contributors_are_refused_and_give_no_row(monkeypatch):
     consortium = found(5)
-    monkeypatch.setattr(findings, "MAX_CONTRIBUTORS", 2)
+    for module in (findings, rows):
+        monkeypatch.setattr(module, "MAX_CONTRIBUTORS", 2)
     history(consortium, [{2, 3}, {2, 3, 4}])
     keys = consortium.borrower(BORROWER).query
     first, second = asked_of(consortium)

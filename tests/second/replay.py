@@ -165,18 +165,18 @@ class Replay:
         heads = []
         for name, size in zip(this.manifest.names, this.entry.body.sizes, strict=True):
             origin = this.manifest.origin(name)
-            if name == self._querier and size > self._own_until(origin):
+            if name == self._querier and size > self._own_until(origin, this.entry.index):
                 return False
             root = self._world.logs[log_name(origin)].root(size) if size else merkle.EMPTY_ROOT
             heads.append((origin, size, root))
         digest: bytes = this.entry.body.heads_digest
         return heads_digest(heads) == digest
 
-    def _own_until(self, origin: str) -> int:
+    def _own_until(self, origin: str, place: int) -> int:
         last = self._asked[self._last]
         assert last is not None
         if origin == self._world.consortium.origin(self._querier):
-            return last.entry.index - self._world.record(self._querier).offset
+            return place - self._world.record(self._querier).offset
         return last.counts(origin)
 
     def _row(self, this: Counted) -> frozenset[str] | None:
