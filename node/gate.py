@@ -170,40 +170,45 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
 
     @asynccontextmanager
     async def _request(self, handler: Any, context: Context, party: Party, method: str) -> AsyncIterator[Any]:
-        """The message of a call, or the stream of them. What it takes is held until the call is served."""
+        """The message of a call, or the stream of them. Its bytes count as held until the call is served."""
         if handler.request_streaming:
             yield self._requests(handler, context, party, method)
             return
-        async with self._received(context, party) as raw:
-            if raw is None:
-                raise InvalidInput("BAD_MESSAGE", "the call has no message")
-            yield _message(handler, raw)
+        raw = await self._receive(context, party)
+        if raw is None:
+            raise InvalidInput("BAD_MESSAGE", "the call has no message")
+        held = len(raw)
+        try:
+            request = _message(handler, raw)
+            del raw
+            yield request
+        finally:
+            party.requests.give(held)
 
     async def _requests(self, handler: Any, context: Context, party: Party, method: str) -> AsyncIterator[Any]:
-        while True:
-            async with self._received(context, party) as raw:
-                if raw is None:
-                    return
+        while (raw := await self._receive(context, party)) is not None:
+            try:
                 yield _message(handler, raw)
-                await _pause(party.work(COSTS.get(method, 1.0), self._clock()))
+            finally:
+                party.requests.give(len(raw))
+            await _pause(party.work(COSTS.get(method, 1.0), self._clock()))
 
-    @asynccontextmanager
-    async def _received(self, context: Context, party: Party) -> AsyncIterator[bytes | None]:
-        """One message's bytes; None where the caller has no more to say. Room for the largest is taken before a byte is
-        read, as nobody says beforehand how long a message is."""
-        held = MAX_MESSAGE
-        await party.requests.take(held)
+    async def _receive(self, context: Context, party: Party) -> bytes | None:
+        """One message's bytes, which are the caller's to give back; None where there are no more.
+
+        Room for the largest is taken before a byte is read, as nobody says beforehand how long a message is.
+        """
+        await party.requests.take(MAX_MESSAGE)
+        kept = 0
         try:
             raw = await _in_time(context.read(), party, "the request does not arrive")
             if raw is EOF:
-                yield None
-                return
-            party.requests.give(held - len(raw))
-            held = len(raw)
-            party.work(held / BYTES_A_UNIT, self._clock())
-            yield raw
+                return None
+            kept = len(raw)
         finally:
-            party.requests.give(held)
+            party.requests.give(MAX_MESSAGE - kept)
+        party.work(kept / BYTES_A_UNIT, self._clock())
+        return bytes(raw)
 
     # -- what goes out
 
