@@ -32,7 +32,7 @@ from ledger.manifest import parse_manifest
 from ledger.position_entry import PositionEntry
 from ledger.sealed import seal
 from ledger.sealed_copy import DOMAIN, SIZES, SealedCopy, open_copy
-from tests.fuzz.formats import joined, message, split, vectors
+from tests.fuzz.inputs import joined, message, split, vectors
 from tests.fuzz.target import Target
 from tests.ledger import sample_entries, sample_logs
 from tests.ledger.loans import a_loan

@@ -35,7 +35,8 @@ from node.keyring import generate_key, parse_keyring
 from node.tls import peer_identity
 from tests import lenders
 from tests.fuzz.entries import JSON
-from tests.fuzz.formats import NOTE_TOKENS, text_of
+from tests.fuzz.formats import NOTE_TOKENS
+from tests.fuzz.inputs import text_of
 from tests.fuzz.target import Target, words
 
 TOML = (b"[a]\n", b"[[member]]\n", b"a = 1\n", b"a.", b"[", b"{", b'"""', b"'''", b'"\\u0000"', b"0x", b"1e9", b"inf")

@@ -29,7 +29,8 @@ from node import backup
 from tests import lenders
 from tests.fuzz.entries import JSON, PROTOBUF, custody_states
 from tests.fuzz.files import SIGNED, TOML
-from tests.fuzz.formats import NOTE_TOKENS, message, text_of
+from tests.fuzz.formats import NOTE_TOKENS
+from tests.fuzz.inputs import message, text_of
 from tests.fuzz.target import Target, words
 from tests.ledger import electorate, sample_logs
 from tests.ledger.witnesses import AUTHOR, cosigned, head_of, history

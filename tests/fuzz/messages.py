@@ -37,8 +37,9 @@ from ledger.witnessed import Collected
 from node import asking, gate
 from node.services.audit import AuditService
 from tests import lenders
-from tests.fuzz import formats, governance
+from tests.fuzz import governance, logs
 from tests.fuzz.entries import JSON, PROTOBUF, filled
+from tests.fuzz.inputs import message as message_of
 from tests.fuzz.target import Target, check_refusal
 from tests.fuzz.world import ASKER, BORROWER, world
 from tests.ledger import sample_logs
@@ -85,7 +86,7 @@ def _request(method: str, raw: bytes) -> None:
 
 
 def _response(kind: Any, raw: bytes) -> None:
-    _read(formats.message(kind, raw))
+    _read(message_of(kind, raw))
 
 
 def _read(message: Message) -> None:
@@ -122,7 +123,7 @@ def _made_up(descriptor: Any) -> Any:
 
 @cache
 def _log() -> Any:
-    return formats.held_log()
+    return logs.held_log()
 
 
 def _of_log(origin: str) -> Any:
@@ -153,7 +154,7 @@ def _audit(method: str, request: Any) -> None:
 def _pull(request: Any) -> None:
     log = _of_log(request.origin)
     for block in islice(blocks_from(log, request.start), 2):
-        formats.read_block(block)
+        logs.read_block(block)
     head_block(log, request.start)
 
 
@@ -250,10 +251,10 @@ def _receipted(response: Any) -> None:
 
 
 READERS: Mapping[str, Callable[[Any], object]] = {
-    "PushRequest": lambda request: formats.read_block(request.block),
+    "PushRequest": lambda request: logs.read_block(request.block),
     "PullRequest": _pull,
-    "PullResponse": lambda response: formats.read_block(response.block),
-    "ReadResponse": lambda response: formats.read_block(response.block),
+    "PullResponse": lambda response: logs.read_block(response.block),
+    "ReadResponse": lambda response: logs.read_block(response.block),
     "ConsistencyRequest": partial(_audit, "Consistency"),
     "ReceiptRequest": partial(_audit, "Receipt"),
     "ReceiptResponse": _receipted,
@@ -288,10 +289,10 @@ def _in_log(**more: Any) -> dict[str, Any]:
 
 
 SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
-    "PushRequest": lambda: [peer_pb2.PushRequest(block=one) for one in formats.blocks()],
+    "PushRequest": lambda: [peer_pb2.PushRequest(block=one) for one in logs.blocks()],
     "PullRequest": lambda: [peer_pb2.PullRequest(**_in_log(start=start)) for start in (0, 3)],
-    "PullResponse": lambda: [peer_pb2.PullResponse(block=one) for one in formats.blocks()],
-    "ReadResponse": lambda: [audit_pb2.ReadResponse(block=one) for one in formats.blocks()],
+    "PullResponse": lambda: [peer_pb2.PullResponse(block=one) for one in logs.blocks()],
+    "ReadResponse": lambda: [audit_pb2.ReadResponse(block=one) for one in logs.blocks()],
     "ConsistencyRequest": lambda: [audit_pb2.ConsistencyRequest(**_in_log(old_size=1, new_size=3))],
     "ReceiptRequest": lambda: [audit_pb2.ReceiptRequest(**_in_log(index=2))],
     "ReceiptResponse": lambda: [

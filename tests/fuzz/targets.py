@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from tests.fuzz import entries, files, formats, governance, messages
+from tests.fuzz import entries, files, formats, governance, logs, messages
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
     *formats.TARGETS,
+    *logs.TARGETS,
     *entries.TARGETS,
     *files.TARGETS,
     *governance.TARGETS,
