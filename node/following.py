@@ -1,7 +1,7 @@
 """The entries of the key ceremonies out of the members' logs, each read once (protocol section 5).
 
 Kept is what a replay can take notice of, and that is bounded whatever a member appends: of each author and attempt the
-first entry of a kind, and of Complaints and Reveals as many as there are custodians.
+first entry of a kind, and of Complaints and Reveals as many as any of the epochs has custodians.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ledger.ceremony import Beginning, CeremonyContext, CeremonyEntry, Epochs, read_entry
+from ledger.ceremony import Beginning, CeremonyEntry, Epochs, read_entry
 from ledger.ceremony.entry import Body, ComplaintEntry, RevealEntry
 from ledger.chain import Chain, Log
 from ledger.entries import Kind
@@ -26,13 +26,16 @@ class Following:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._ceremonies: dict[bytes, CeremonyContext] = {}
+        self._ceremonies: frozenset[bytes] = frozenset()
+        self._answers_kept = 0
         self._forget()
 
     def entries(self, beginnings: Sequence[Beginning], epochs: Epochs | None) -> list[CeremonyEntry]:
         """All that is to be replayed of these ceremonies. epochs: where they stood last. Raises what reading does."""
-        if not _wanted(beginnings, epochs, AHEAD).keys() <= self._ceremonies.keys():
+        if not _wanted(beginnings, epochs, AHEAD) <= self._ceremonies:
             self._ceremonies = _wanted(beginnings, epochs, 2 * AHEAD)
+            # One complains of as many dealers, and answers as many receivers, as there are: of this epoch or another.
+            self._answers_kept = max(len(beginning.custodians) for beginning in beginnings)
             self._forget()
         members = {name for beginning in beginnings for name in beginning.custodians}
         for held in self._chain.logs():
@@ -63,21 +66,20 @@ class Following:
         if slot in self._kept:
             return
         if isinstance(entry.body, ComplaintEntry | RevealEntry):
-            if self._answers[kind] >= self._ceremonies[entry.body.ceremony].size:
+            if self._answers[kind] >= self._answers_kept:
                 return
             self._answers[kind] += 1
         self._kept[slot] = entry
 
 
-def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) -> dict[bytes, CeremonyContext]:
-    """By the ceremony's id: every attempt that may matter."""
-    wanted: dict[bytes, CeremonyContext] = {}
+def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) -> frozenset[bytes]:
+    """The ids of all attempts that may matter."""
+    wanted: set[bytes] = set()
     for beginning in beginnings:
         stands = None if epochs is None else epochs.ceremonies.get(beginning.epoch)
-        context = beginning.context(None)
         attempts = ahead + (0 if stands is None else len(stands.failed))
-        wanted.update((context.ceremony_id(number), context) for number in range(1, attempts + 1))
-    return wanted
+        wanted.update(map(beginning.context(None).ceremony_id, range(1, attempts + 1)))
+    return frozenset(wanted)
 
 
 def _about(body: Body) -> bytes:

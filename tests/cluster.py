@@ -230,6 +230,13 @@ class Cluster:
         with open(f"/proc/{self.process(member).pid}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0] == "T"
 
+    def wait_ended(self, member: str, timeout: float = READY_TIMEOUT) -> None:
+        """Until a node has ended by itself, which it does where it must not go on."""
+        process = self._processes.pop(member)
+        process.wait(timeout)
+        for key in [key for key in self._sessions if key[0] == member]:
+            self.forget_session(*key)
+
     def freeze(self, member: str) -> None:
         """SIGSTOP: the node's port stays open and nothing answers."""
         self.process(member).send_signal(signal.SIGSTOP)

@@ -68,7 +68,8 @@ class Choices:
         if self.has_working_close() or len(fit) < self._dealings_needed:
             return None
         if self._attempt.undealt():
-            ready = self._patience.is_over(("some dealt", self._attempt.ceremony), self._timing.close_wait + self._turn)
+            wait = self._timing.reshare_wait if self._attempt.context.former else self._timing.close_wait
+            ready = self._patience.is_over(("some dealt", self._attempt.ceremony), wait + self._turn)
         else:
             ready = self._patience.is_over(("all dealt", self._attempt.ceremony), self._turn)
         leaves = tuple(self._attempt.dealings[dealer][0] for dealer in fit)

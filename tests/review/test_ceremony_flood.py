@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ledger.ceremony import Beginning, Ceremony, CeremonyContext, CeremonyEntry, Epochs, replay
@@ -94,3 +96,14 @@ def test_entries_of_an_attempt_that_came_early_are_there_when_it_begins():
     assert not entries(following)
     for failed, found in ((3, 1), (8, 2), (19, 3)):
         assert len(entries(following, failed)) >= found
+
+
+def test_a_receiver_may_complain_of_more_dealers_than_there_are_receivers():
+    """In a resharing from many custodians to few."""
+    few = replace(FOUNDING, manifest=bytes(32), epoch=2, dealt_from=1, custodians=FOUNDING.custodians[:1], threshold=1)
+    held = chain()
+    own = held.own(signer(1))
+    ceremony = few.context(None).ceremony_id(1)
+    for number in range(10):
+        own.append([ComplaintEntry(ceremony, numbered(1), numbered(number)).encode(1)])
+    assert len(Following(held).entries([FOUNDING, few], None)) == len(FOUNDING.custodians)

@@ -1,0 +1,50 @@
+"""The program `plimsoll`, run as an operator does, and changes of the manifest made with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tests.cluster import Cluster
+
+_PROGRAM = "import sys; from client.cli import main; sys.exit(main())"
+
+
+def plimsoll(cluster: Cluster, member: str, *arguments: object, code: int = 0) -> Any:
+    """The command at a member, --json: what it answers."""
+    options = ["--home", str(cluster.home_folder(member)), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _PROGRAM, *options, *map(str, arguments)],
+        env=cluster.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout if code == 0 else done.stderr)
+
+
+def listed(cluster: Cluster, member: str, identity: str) -> bool:
+    """Whether a member's node knows of this proposal."""
+    return any(each["id"] == identity for each in plimsoll(cluster, member, "proposals")["proposals"])
+
+
+def pass_change(cluster: Cluster, *change: object, voters: Sequence[str], by: str) -> str:
+    """Proposed by one, approved by these; the successor's id."""
+    identity: str = plimsoll(cluster, by, "propose", "--yes", *change)["id"]
+    for member in voters:
+        cluster.wait_until(lambda member=member: listed(cluster, member, identity), "listed", 30)  # type: ignore[misc]
+        plimsoll(cluster, member, "approve", "--yes", identity[:12])
+    return identity
+
+
+def wait_in_force(cluster: Cluster, identity: str, *members: str) -> None:
+    """Until the nodes of these members, which run, go by this manifest."""
+    for member in members:
+        cluster.wait_until(
+            lambda member=member: cluster.status(member).manifest == identity, f"in force at {member}", 30
+        )  # type: ignore[misc]
