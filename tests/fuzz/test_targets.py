@@ -12,7 +12,7 @@ from tests.fuzz.mutations import mutated, stretched
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
-SOON = 1.5  # seconds of processor time, for 64 KiB; a busy machine's clock does not count
+SOON = 2.0  # seconds of processor time, for 64 KiB; a busy machine's clock does not count
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
