@@ -46,8 +46,8 @@ OTHER_MANIFEST = "OTHER_MANIFEST"
 # Not a verdict: the row cannot be worked out from what is held, and nothing that is answered depends on it.
 UNKNOWN = "UNKNOWN"
 
-Reach = tuple[tuple[int, int], ...]
-"""(size, time) of inquiries about one log, but for those that others exceed in both."""
+Reached = tuple[int, tuple[str, ...], tuple[int, ...]]
+"""Of an inquiry with a row: time, origins, and how much of each it was about. Many are remembered, hence no mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +120,28 @@ class Standing:
     """A querier's standing with one borrower after one of its inquiries.
 
     withheld: that inquiry's verdict, "" if its amounts are released. released: each row released so far with the
-    latest time of an inquiry that had it. reach: by origin, how far inquiries with a row went, and when. frozen:
-    origins named as frozen so far. astray: time and origins of inquiries that were. times: of the latest inquiries, as
-    many as any quota asks for. sequence: of the newest manifest named.
+    latest time of an inquiry that had it. reach: of inquiries with a row, how far they went, but for those that
+    another one exceeds in all; no more than the quota allows, as only so many can be earlier and of a later time.
+    frozen: origins named as frozen so far. astray: by their origins, the latest time of inquiries that were. times: of
+    the latest inquiries, as many as any quota asks for. sequence: of the newest manifest named.
     """
 
     withheld: str = VOID
     released: Mapping[Row, int] = field(default_factory=dict)
-    reach: Mapping[str, Reach] = field(default_factory=dict)
+    reach: tuple[Reached, ...] = ()
     frozen: frozenset[str] = frozenset()
-    astray: tuple[tuple[int, frozenset[str]], ...] = ()
+    astray: Mapping[tuple[str, ...], int] = field(default_factory=dict)
     times: tuple[int, ...] = ()
     sequence: int = 0
 
     @property
     def sizes(self) -> Mapping[str, int]:
         """By origin, the largest tree an inquiry with a row was about."""
-        return {origin: max(size for size, _ in reach) for origin, reach in self.reach.items()}
+        largest: dict[str, int] = {}
+        for _, origins, sizes in self.reach:
+            for origin, size in zip(origins, sizes, strict=True):
+                largest[origin] = max(size, largest.get(origin, 0))
+        return largest
 
     def voided(self) -> Standing:
         """After an entry that stands under the next label but is no inquiry that could ever be answered."""
@@ -173,11 +178,11 @@ class Standing:
         return counted._with_row(step, look())
 
     def _with_row(self, step: Step, seen: Look) -> Standing:
-        reach = {**self.reach}
-        for origin, size in step.sizes.items():
-            reach[origin] = _reached(reach.get(origin, ()), size, step.time)
-        astray = (*self.astray, (step.time, frozenset(step.sizes))) if seen.astray else self.astray
-        after = replace(self, reach=reach, astray=astray, withheld=UNKNOWN)
+        origins = tuple(step.sizes)
+        astray = self.astray
+        if seen.astray:
+            astray = {**astray, origins: max(step.time, astray.get(origins, step.time))}
+        after = replace(self, reach=_reached(self.reach, step), astray=astray, withheld=UNKNOWN)
         if seen.row is None:
             return after
         withheld = self._verdict(step, seen.row)
@@ -189,11 +194,14 @@ class Standing:
     def _lost(self, step: Step) -> bool:
         """Whether an inquiry in the window was about what does not count any more, or about other trees."""
         less = any(
-            size > step.counts(origin) and time > step.horizon
-            for origin, reach in self.reach.items()
-            for size, time in reach
+            size > step.counts(origin)
+            for time, origins, sizes in self.reach
+            if time > step.horizon
+            for origin, size in zip(origins, sizes, strict=True)
         )
-        return less or any(time > step.horizon and not all(map(step.is_live, origins)) for time, origins in self.astray)
+        return less or any(
+            time > step.horizon and not all(map(step.is_live, origins)) for origins, time in self.astray.items()
+        )
 
     def _recent(self, time: int) -> int:
         return sum(earlier > time - DAY for earlier in self.times)
@@ -206,7 +214,15 @@ class Standing:
         return DIFFERENCING if isolates([*rows, row], least - 1) else ""
 
 
-def _reached(reach: Reach, size: int, time: int) -> Reach:
-    if any(size <= known and time <= then for known, then in reach):
-        return reach
-    return (*((known, then) for known, then in reach if known > size or then > time), (size, time))
+def _reached(reach: tuple[Reached, ...], step: Step) -> tuple[Reached, ...]:
+    """With one inquiry more."""
+    mine = tuple(step.sizes)
+    # One tuple of origins serves all inquiries of a manifest.
+    mine = next((origins for _, origins, _ in reach if origins == mine), mine)
+    rest = tuple(
+        (time, origins, sizes)
+        for time, origins, sizes in reach
+        if time > step.time
+        or any(size > step.sizes.get(origin, -1) for origin, size in zip(origins, sizes, strict=True))
+    )
+    return (*rest, (step.time, mine, tuple(step.sizes.values())))
