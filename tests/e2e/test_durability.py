@@ -170,9 +170,9 @@ def test_fsck_repairs_what_follows_from_the_logs_and_says_what_to_do_about_the_r
         (place, box), *_ = store.scan(b"r", b"s", limit=1)
         store.write([(place, box[:-1] + bytes([box[-1] ^ 1])), (b"n", bytes(8))])
     found = {each["what"]: each["verdict"] for each in plimsoll(three, MINE, "fsck", code=9)["findings"]}
-    assert found == {MINE: "damaged", SECOND: "damaged", THIRD: "ok", "book": "damaged"}
+    assert found == {MINE: "damaged", SECOND: "damaged", THIRD: "ok", "book": "damaged", "custody": "ok"}
     found = {each["what"]: each["verdict"] for each in plimsoll(three, MINE, "fsck", "--repair")["findings"]}
-    assert found == {MINE: "repaired", SECOND: "forgotten", THIRD: "ok", "book": "repaired"}
+    assert found == {MINE: "repaired", SECOND: "forgotten", THIRD: "ok", "book": "repaired", "custody": "ok"}
     assert plimsoll(three, MINE, "fsck")["verdict"] == "ok"
     three.restart(MINE)
     assert three.wait_same_heads() == heads
