@@ -59,7 +59,8 @@ def check_frozen(world: World, asked: Entry, heads: Sequence[HeadUsed], notes: S
         origin, size, root = heads[place]
         if place in asked.body.conflicting or (not raw and size == 0 and root == merkle.EMPTY_ROOT):
             continue
-        require(any(_is_witnessed(one, origin, size, root, raw) for one in world.chain), "NOT_WITNESSED")
+        known = world.manifests or world.chain
+        require(any(_is_witnessed(one, origin, size, root, raw) for one in known), "NOT_WITNESSED")
 
 
 def _is_witnessed(consortium: Consortium, origin: str, size: int, root: bytes, raw: bytes) -> bool:
