@@ -65,6 +65,7 @@ class Freezing:
         self._told: set[str] = set()  # origins of which some log has the evidence
         self._double: dict[str, tuple[str, ...]] = {}
         self._to_publish = asyncio.Event()
+        self._has_read_all = False
         for origin in chain.freezer.origins:
             problems[origin] = self._why(origin)
         chain.listen(self._committed)
@@ -116,10 +117,8 @@ class Freezing:
 
     async def run(self) -> None:
         """Reads the evidence that logs hold, for ever."""
-        for held in self._chain.logs():
-            await self._read(held)
-        for held in self._frozen():
-            await self.look_at(held)
+        self._grown.update(dict.fromkeys(held.origin for held in self._chain.logs()))
+        self._news.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._publish_all())
             group.create_task(self._work_on())
@@ -128,28 +127,46 @@ class Freezing:
         while True:
             await self._news.wait()
             self._news.clear()
-            await self._work()
+            try:
+                await self._work()
+            except PlimsollError as error:  # a full disk, say; what was not done yet is still there
+                log.warning("not frozen yet", why=str(error))
+                await asyncio.sleep(AGAIN)
+                self._news.set()
 
     async def _work(self) -> None:
+        while self._forks:
+            await self._settle(self._forks[0])
+            self._forks.popleft()
         while self._grown:
             origin = next(iter(self._grown))
-            del self._grown[origin]
-            await self._read(self._chain.log_by_origin(origin))
-        while self._forks:
-            fork = self._forks.popleft()
-            held = self._chain.log_by_origin(fork.known.head.origin)
-            evidence = await self._off_loop(evidence_of, fork, held.key)
-            if evidence is None:  # who holds the larger tree will see this node's head, and show it
-                log.error("fork without proof yet", origin=held.origin, why=fork.message)
-            else:
-                await self._freeze(evidence)
+            del self._grown[origin]  # before it is read: it may grow meanwhile
+            try:
+                await self._read(self._chain.log_by_origin(origin))
+            except PlimsollError:
+                self._grown[origin] = None
+                raise
+        if not self._has_read_all:  # now it is known what is published already
+            self._has_read_all = True
+            self._to_publish.set()
+            for held in self._frozen():
+                await self.look_at(held)
+
+    async def _settle(self, fork: Fork) -> None:
+        held = self._chain.log_by_origin(fork.known.head.origin)
+        evidence = await self._off_loop(evidence_of, fork, held.key)
+        if evidence is None:  # who holds the larger tree will see this node's head, and show it
+            log.error("fork without proof yet", origin=held.origin, why=fork.message)
+        else:
+            await self._freeze(evidence)
 
     async def _freeze(self, evidence: Evidence) -> None:
         origin = evidence.origin
         if await self._off_loop(self._chain.freezer.freeze, origin, evidence.encode()):
             self._problems[origin] = self._why(origin)
             log.error("frozen", origin=origin, counts_at=self._witnessed.size(origin))
-            self._to_publish.set()
+            if self._has_read_all:
+                self._to_publish.set()
             await self.look_at(self._chain.log_by_origin(origin))
 
     async def look_at(self, held: Log, *others: SignedHead) -> None:
@@ -171,9 +188,9 @@ class Freezing:
         entries: list[tuple[int, bytes]] = await self._off_loop(
             list, held.entries_by_kind(Kind.EVIDENCE, self._read_to.get(held.origin, 0), size)
         )
-        self._read_to[held.origin] = size
         for index, raw in entries:
             await self._judge(held, index, raw)
+        self._read_to[held.origin] = size
 
     async def _judge(self, held: Log, index: int, raw: bytes) -> None:
         origin = parse_entry(raw).evidence.origin
@@ -184,13 +201,18 @@ class Freezing:
         except PlimsollError as error:  # whoever published that has proved nothing
             log.warning("no evidence", author=held.member, index=index, why=str(error))
             return
-        self._told.add(origin)
-        await self._freeze(evidence)
+        self._told.add(origin)  # before it is frozen: what stands in a log need not be published again
+        try:
+            await self._freeze(evidence)
+        except PlimsollError:
+            self._told.discard(origin)
+            raise
 
     async def _publish_all(self) -> None:
         """Appends what no log has yet; for ever, as a node may have crashed between keeping and publishing."""
         await self._committer.opened()
         while True:
+            await self._to_publish.wait()
             self._to_publish.clear()
             try:
                 for held in self._frozen():
@@ -198,8 +220,7 @@ class Freezing:
             except PlimsollError as error:
                 log.warning("evidence not published yet", why=str(error))
                 await asyncio.sleep(AGAIN)
-                continue
-            await self._to_publish.wait()
+                self._to_publish.set()
 
     async def _publish(self, frozen: Log) -> None:
         own, raw = self._chain.log(self._consortium.member), self._chain.evidence(frozen.origin)

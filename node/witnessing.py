@@ -100,6 +100,8 @@ class Witnessing:
                 pass  # somebody is slow; the next head is due
             except PlimsollError as error:
                 log.warning("no heartbeat", why=str(error))
+            except Exception as error:
+                log.error("no heartbeat", exc_info=error)
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
 
     def _follow(self) -> None:
@@ -142,6 +144,9 @@ class Witnessing:
                 return
             except PlimsollError as error:
                 log.info("not cosigned", peer=link.member, why=str(error))
+                return
+            except Exception as error:
+                log.error("not cosigned", peer=link.member, exc_info=error)
                 return
             await asyncio.sleep(delay)
 
@@ -266,5 +271,6 @@ def _settle(done: asyncio.Future[SignatureLine], line: SignatureLine | Exception
         return
     if isinstance(line, Exception):
         done.set_exception(line)
+        done.exception()  # seen, also where nobody waits any more
     else:
         done.set_result(line)
