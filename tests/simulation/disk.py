@@ -56,6 +56,8 @@ class Disk:
         #: What undoes each write since the last sync, oldest first.
         self._unsynced: list[dict[bytes, bytes | None]] = []
         self._opened: DiskStore | None = None
+        #: Says that it has synced, and has not.
+        self.lies = False
 
     def open(self) -> DiskStore:
         """The store, for a process that starts."""
@@ -91,7 +93,7 @@ class Disk:
         self.faults.around(lambda: self._apply(staged, sync), lambda: Unready("STORE_FAILED", "the disk failed"))
 
     def _apply(self, staged: dict[bytes, bytes | None], sync: bool) -> None:
-        if sync:
+        if sync and not self.lies:
             self._unsynced.clear()
         else:
             self._unsynced.append({key: self._store.get(key) for key in staged})

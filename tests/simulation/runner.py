@@ -44,13 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.seed is not None:
         return _show_one(console, draw(options.seed, options.members), options.shrink)
-    started, counts, failed = time.perf_counter(), Counter[str](), 0
+    started, counts, failed, done = time.perf_counter(), Counter[str](), 0, 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("seeds", total=options.seeds)
         seeds = ((seed, options.members) for seed in range(options.start, options.start + options.seeds))
         for outcome in simulate(seeds, options.jobs):
             progress.advance(task)
+            done += 1
+            if not console.is_terminal and done % 100 == 0:
+                console.print(f"{done} seeds, {failed} failed")
             counts.update(outcome.counts)
             if not outcome.ok:
                 failed += 1

@@ -15,8 +15,10 @@ from tests.simulation.trace import Trace
 from tests.simulation.world import manifest, quiet, table
 from tests.lenders import lender
 
-#: Entries that each member has at the start, and of about so many bytes.
-ENTRIES, SIZE = 10, 300
+#: Entries that each member has at the start.
+ENTRIES = 10
+#: Seconds that idle traffic is measured for: two rounds of anti-entropy.
+IDLE = 4.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ async def _measured(network: Network, loop: VirtualLoop, machines: list[Machine]
     first = await _until_agreed(loop, machines)
     spent = sum(network.bytes.values())
     began = loop.now
-    await asyncio.sleep(20.0)
+    await asyncio.sleep(IDLE)
     idle = (sum(network.bytes.values()) - spent) / (loop.now - began)
     await _append(machines[0], 1)
     one = await _until_agreed(loop, machines)

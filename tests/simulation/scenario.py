@@ -24,7 +24,8 @@ from tests.simulation.plan import (
 )
 from tests.simulation.villains import KINDS
 
-BORROWERS = ("test:b1", "test:b2", "test:b3")
+#: Most lend to the first.
+BORROWERS = ("test:b1", "test:b1", "test:b1", "test:b2", "test:b3")
 CLASSES = ("pass", "pass", "pass", "special-mention", "substandard", "doubtful", "loss")
 #: Sums stay below 2^17, where a small table finds them at once.
 MOST = 8_000
@@ -54,7 +55,7 @@ def _business(rng: random.Random, names: Sequence[str], seconds: float, much: in
     """Lenders lend, report and ask."""
     books: dict[str, tuple[Loan, ...]] = dict.fromkeys(names, ())
     events: list[Event] = []
-    for at in sorted(rng.uniform(0, seconds) for _ in range(rng.randint(3, 6) * much)):
+    for at in sorted(rng.uniform(0, seconds) ** 2 / seconds for _ in range(rng.randint(3, 6) * much)):
         member = rng.choice(names)
         books[member] = _changed(rng, member, books[member])
         events.append(Report(at, member, books[member]))
@@ -108,8 +109,9 @@ def _trouble(rng: random.Random, names: Sequence[str], seconds: float) -> Event:
 
 def _rewind(rng: random.Random, names: Sequence[str], culprit: str, seconds: float) -> list[Event]:
     member = rng.choice([name for name in names if name != culprit])
-    saved = rng.uniform(0, seconds / 2)
-    return [
-        Backup(saved, member),
-        Rewind(rng.uniform(saved, seconds), member, rng.uniform(0.1, 5), rng.random() < 0.3),
-    ]
+    saved, down = rng.uniform(0, seconds / 2), rng.uniform(0.1, 5)
+    at = rng.uniform(saved, seconds)
+    # The others are far away, and somebody has it write before it has heard from any of them.
+    early = Ask(at + down + rng.uniform(0.001, 0.2), member, rng.choice(BORROWERS))
+    storm = Storm(at, down + 2, 0.0, 0.0, rng.choice((0.002, 0.3)))
+    return [Backup(saved, member), Rewind(at, member, down, rng.random() < 0.3), early, storm]
