@@ -37,13 +37,13 @@ class _Numbered:
         return self is other
 
 
-class _Future(_Numbered, asyncio.Future):  # type: ignore[type-arg]
+class _Future(_Numbered, asyncio.Future):
     def __init__(self, *, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop=loop)
         self.number = next(_numbers)
 
 
-class _Task(_Numbered, asyncio.Task):  # type: ignore[type-arg]
+class _Task(_Numbered, asyncio.Task):
     def __init__(self, coroutine: Any, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         self.number = next(_numbers)
         super().__init__(coroutine, loop=loop, **options)
@@ -86,7 +86,9 @@ class VirtualLoop(base_events.BaseEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(loop=self)
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]  # its stub is more exact than one needs
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
         """Runs it here, a little later. A process that has crashed meanwhile does no more work."""
         process = NODE.get(None)
         done = self.create_future()

@@ -28,8 +28,8 @@ from ledger.witnessed import Witnessed
 from node.arrivals import Arrivals
 from node.asking import Asking
 from node.book import Book
-from node.ceremonies import Ceremonies
 from node.carrying import left_behind
+from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.committer import Committer
 from node.consortium import Consortium
@@ -278,7 +278,7 @@ def assembled(machine: Machine, process: Process) -> Parts:
     reporting = Reporting(consortium, keyring, own, shelf, custody, pseudonyms, committer, Workers(1), rng, clock)
     server = Server(process)
     service = PeerService(chain, gossip, custody, witnessing)
-    peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type,no-untyped-call]
+    peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type]
     background = {"gossip": gossip.run()}
     if setting.full:
         background |= {

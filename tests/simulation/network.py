@@ -159,7 +159,7 @@ class _Stream:
             async with aclosing(flight.stream()) as answers:
                 async for answer in answers:
                     self._answers.put_nowait(answer)
-                    while self._answers.qsize() > 2:  # flow control: whoever does not read is sent no more
+                    while self._answers.qsize() > 2:  # noqa: ASYNC110 -- flow control
                         await asyncio.sleep(0.01)
             self._answers.put_nowait(None)
         except AioRpcError as error:
@@ -305,4 +305,4 @@ class _Flight:
 
 
 def _failure(code: grpc.StatusCode, trailers: tuple[tuple[str, bytes], ...] = ()) -> AioRpcError:
-    return AioRpcError(code, Metadata(), Metadata(*trailers), code.name)
+    return AioRpcError(code, Metadata(), Metadata(*trailers), code.name, None)

@@ -106,7 +106,7 @@ class Skew:
 
 @dataclass(frozen=True)
 class Rewind:
-    """The machine breaks down and comes back with its disk as it was at the last `Backup`, or empty but for its keys."""
+    """The machine breaks down and comes back with its disk as at the last `Backup`, or empty but for its keys."""
 
     at: float
     member: str

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from plimsoll.v1 import entry_pb2
 
+from tests.lenders import lender
+from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.machine import Machine, Setting
 from tests.simulation.network import Network
-from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.trace import Trace
 from tests.simulation.world import manifest, quiet, table
-from tests.lenders import lender
 
 #: Entries that each member has at the start.
 ENTRIES = 10

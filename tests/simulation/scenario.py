@@ -59,9 +59,8 @@ def _business(rng: random.Random, names: Sequence[str], seconds: float, much: in
         member = rng.choice(names)
         books[member] = _changed(rng, member, books[member])
         events.append(Report(at, member, books[member]))
-    for _ in range(rng.randint(2, 5) * much):
-        events.append(Ask(rng.uniform(0, seconds), rng.choice(names), rng.choice(BORROWERS)))
-    return events
+    questions = range(rng.randint(2, 5) * much)
+    return events + [Ask(rng.uniform(0, seconds), rng.choice(names), rng.choice(BORROWERS)) for _ in questions]
 
 
 def _changed(rng: random.Random, member: str, loans: tuple[Loan, ...]) -> tuple[Loan, ...]:

@@ -97,10 +97,18 @@ class Truth:
         if answer.HasField("amounts"):
             given["sums"] = (answer.amounts.outstanding, answer.amounts.monthly_due, answer.amounts.credit_limit)
             expected["sums"] = tuple(sum(amounts[field] for amounts in lent.values()) for field in range(3))
-        few = len(lent.keys() - {querier}) < fewest
-        if few != (answer.withheld == "FEW_CONTRIBUTORS") or bool(answer.withheld) == answer.HasField("amounts"):
-            expected["withheld"], given["withheld"] = "FEW_CONTRIBUTORS" if few else "else", answer.withheld
+        expected["withheld"], given["withheld"] = "", _withheld_wrongly(answer, len(lent.keys() - {querier}) < fewest)
         return [f"{name}: {given[name]} and not {expected[name]}" for name in expected if given[name] != expected[name]]
+
+
+def _withheld_wrongly(answer: lender_pb2.ExposureResponse, few: bool) -> str:
+    """Amounts are there unless a reason says why not, and few contributors are always one."""
+    if bool(answer.withheld) == answer.HasField("amounts"):
+        return f"{answer.withheld!r}, with amounts"
+    frozen = any(log.frozen for log in answer.logs)
+    if answer.withheld in ("FROZEN", "CONFLICTING_WITNESSES"):
+        return "" if frozen else answer.withheld
+    return "" if few == (answer.withheld == "FEW_CONTRIBUTORS") else f"{answer.withheld!r}, few: {few}"
 
 
 def _unpacked(packed: int, digits: int) -> list[int]:

@@ -181,7 +181,8 @@ async def _say(world: World, machine: Machine, rng: random.Random, name: str, re
     if machine.node is None:
         return
     to = rng.choice([member for member in world.machines if member != machine.member])
-    stub = peer_pb2_grpc.PeerServiceStub(world.network.channel(machine.node.process, to))  # type: ignore[arg-type]
+    channel: Any = world.network.channel(machine.node.process, to)
+    stub = peer_pb2_grpc.PeerServiceStub(channel)
     call = getattr(stub, name)(request, timeout=5.0)
     task = machine.node.process.start(call)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -109,7 +109,7 @@ class World:
             self.machines[member] = self.prepared(Machine(setting, member, keyring, rng, (images or {}).get(member)))
             if kinds is not None and member != plan.culprit:
                 self.machines[member].kinds = kinds
-        self.loans: dict[str, tuple[Loan, ...]] = {member: () for member in self.machines}
+        self.loans: dict[str, tuple[Loan, ...]] = dict.fromkeys(self.machines, ())
         self._backups: dict[str, Images] = {}
         self._feeding: dict[str, asyncio.Lock] = {member: asyncio.Lock() for member in self.machines}
         self._feeds: Counter[str] = Counter()
@@ -150,7 +150,7 @@ class World:
         )
 
     async def _whole(self) -> None:
-        self._main = asyncio.current_task()  # type: ignore[assignment]
+        self._main = asyncio.current_task()
         try:
             await self._play()
         except Violation as error:
@@ -252,7 +252,7 @@ class World:
         machine = self.machines[event.member]
         machine.faults.cut_after = event.writes
         starts = machine.starts
-        while machine.up and machine.starts == starts and not self._healed:
+        while machine.up and machine.starts == starts and not self._healed:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
         await asyncio.sleep(event.down)
         self._start(machine)
@@ -341,7 +341,8 @@ class World:
             return None
         error = task.exception()
         if error is None:
-            return task.result()
+            answer: T = task.result()
+            return answer
         if not isinstance(error, PlimsollError):
             self.watch.raised(f"a call on {machine.member}", error)
             return None
@@ -437,7 +438,7 @@ class World:
     async def _converge(self) -> None:
         """Until all honest nodes hold the same of every log that has one history."""
         end = self.loop.now + CONVERGE
-        while (apart := self._apart()) and self.loop.now < end:
+        while (apart := self._apart()) and self.loop.now < end:  # noqa: ASYNC110
             await asyncio.sleep(0.5)
         if apart:
             raise Violation(f"healed nodes do not agree: {apart}")
@@ -550,7 +551,7 @@ def after_ceremony(members: int) -> Mapping[str, Images]:
     async def until_final() -> None:
         for machine in world.machines.values():
             machine.start()
-        while (apart := world._apart()) and world.loop.now < 300.0:
+        while (apart := world._apart()) and world.loop.now < 300.0:  # noqa: ASYNC110
             await asyncio.sleep(1.0)
         if apart:
             raise Violation(f"no keys: {apart}")
