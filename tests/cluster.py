@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,29 @@ _PORTS = range(10_000, 32_000)
 _FOUNDING_TIMEOUT = 60
 
 
+class Loopback:
+    """Where nodes run and how they are reached: all in one place, on ports of the loopback interface."""
+
+    def addresses(self, members: Sequence[str]) -> list[str]:
+        """host:port for a node of each of these, no two alike."""
+        return [f"127.0.0.1:{port}" for port in free_ports(len(members))]
+
+    def inside(self, member: str) -> list[str]:
+        """What a command starts with that is to run where this member's node does."""
+        return []
+
+    def reached_at(self, member: str, address: str) -> str:
+        """Where the test gets through to `address` of this member's node."""
+        return address
+
+
 class Cluster:
     """lender-1 .. lender-N. A context manager: at its end, and at the end of the program, no process is left."""
 
-    def __init__(self, folder: Path, members: Sequence[str]) -> None:
+    def __init__(self, folder: Path, members: Sequence[str], network: Loopback | None = None) -> None:
         """For `found`."""
         self.folder = folder
+        self.network = network or Loopback()
         self.members = tuple(members)
         self._passphrase_file = folder / "passphrase"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -69,21 +87,22 @@ class Cluster:
         policy: Mapping[str, int] | None = None,
         options: Sequence[str] = (),
         behind: Collection[str] = (),
+        network: Loopback | None = None,
     ) -> Cluster:
         """Homes in `folder`, a manifest signed by all; nothing runs yet.
 
         options: more of them for the command `found`. behind: members whose nodes listen elsewhere than the manifest
-        says, so that a test can stand in between; they have adopted the manifest already.
+        says, so that a test can stand in between; they have adopted the manifest already. network: where nodes run.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        cluster = cls(folder, [f"lender-{number}" for number in range(1, size + 1)])
+        cluster = cls(folder, [f"lender-{number}" for number in range(1, size + 1)], network)
         cluster._passphrase_file.write_text(PASSPHRASE)
-        ports = free_ports(2 * size)
+        addresses = cluster.network.addresses([*cluster.members, *cluster.members])
         cluster._run(
             [
                 *("--home", str(cluster.home_folder(member)), "init", "--member", member),
-                *("--address", f"127.0.0.1:{ports[place]}"),
-                *(("--listen", f"127.0.0.1:{ports[size + place]}") if member in behind else ()),
+                *("--address", addresses[place]),
+                *(("--listen", addresses[size + place]) if member in behind else ()),
             ]
             for place, member in enumerate(cluster.members)
         )
@@ -187,7 +206,7 @@ class Cluster:
             adopt = [] if (home / "manifest.note").exists() else ["--manifest", str(self.manifest_file)]
             with self.log_file(member).open("ab") as log:
                 self._processes[member] = subprocess.Popen(
-                    [sys.executable, "-m", "node", "--home", str(home), "run", *adopt],
+                    [*self.network.inside(member), sys.executable, "-m", "node", "--home", str(home), "run", *adopt],
                     cwd=_REPOSITORY,
                     env=self.environment,
                     stdin=subprocess.DEVNULL,
@@ -336,8 +355,8 @@ class Cluster:
     # -- talking to them
 
     def address(self, member: str) -> str:
-        """host:port, where the node listens."""
-        return str(self.home(member).config.listen)
+        """host:port, where the test reaches the node."""
+        return self.network.reached_at(member, str(self.home(member).config.listen))
 
     def endpoint(self, member: str, role: Role, server: str = "") -> Endpoint:
         """A member's own certificate of a role, towards its own node or another's."""
@@ -346,7 +365,8 @@ class Cluster:
         if key not in self._endpoints:
             passphrase = str(self._passphrase_file)
             home = self.home_folder(member)
-            self._endpoints[key] = endpoint_from_home(home, role, member=server, passphrase_file=passphrase)
+            made = endpoint_from_home(home, role, member=server, passphrase_file=passphrase)
+            self._endpoints[key] = replace(made, address=self.network.reached_at(server, made.address))
         return self._endpoints[key]
 
     def session(self, member: str, role: Role) -> Session:
