@@ -173,7 +173,7 @@ def setting(found_module: Found, tmp_path_factory: pytest.TempPathFactory) -> Se
 @pytest.mark.parametrize(
     "attacks",
     [
-        ("unsent", "connections"),  # first: what is said later is read later, as the party is in debt by then
+        ("unsent",),  # first: what is said later is read later, as the party is in debt by then
         ("heads", "unknown"),
         ("health", "reflection"),
         ("garbage",),
