@@ -60,7 +60,9 @@ class SelfForkGuard:
     async def passed(self) -> None:
         """Returns when this node may sign. Raises Unready (UNCONFIRMED_LOG) where too few members speak in time."""
         try:
-            await asyncio.wait_for(self._opened.wait(), PATIENCE)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes as the event is set.
+            async with asyncio.timeout(PATIENCE):
+                await self._opened.wait()
         except TimeoutError:
             heard = f"{len(self._heard)} of {self._needed}"
             message = f"other members must first say how far this log has got ({heard} have); `run --alone` overrides"

@@ -95,7 +95,8 @@ class Witnessing:
         while True:
             due = self._clock.monotonic() + self._consortium.manifest.policy.heartbeat_seconds
             try:
-                await asyncio.wait_for(self._beat(), max(0.0, due - self._clock.monotonic()))
+                async with asyncio.timeout(self._consortium.manifest.policy.heartbeat_seconds):
+                    await self._beat()
             except TimeoutError:
                 pass  # somebody is slow; the next head is due
             except PlimsollError as error:
