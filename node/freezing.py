@@ -162,6 +162,7 @@ class Freezing:
 
     async def _freeze(self, evidence: Evidence) -> None:
         origin = evidence.origin
+        self._problems.setdefault(origin, self._why(origin))
         if await self._off_loop(self._chain.freezer.freeze, origin, evidence.encode()):
             self._problems[origin] = self._why(origin)
             log.error("frozen", origin=origin, counts_at=self._witnessed.size(origin))
