@@ -20,6 +20,7 @@ class Amendment:
 
     add: new members. replace: new cards of members that have changed address, CA or keys. remove: names. policy: values
     as text, by key. custodians, threshold: of the next key epoch. refresh: the same custodians deal their shares anew.
+    dealt_from: the key epoch whose custodians deal; None for the one before, another where that never came about.
     """
 
     add: Sequence[Member] = ()
@@ -29,6 +30,7 @@ class Amendment:
     custodians: Sequence[str] = ()
     threshold: int | None = None
     refresh: bool = False
+    dealt_from: int | None = None
 
 
 def amend(before: Manifest, change: Amendment, standing: Callable[[str], Head]) -> str:
@@ -43,7 +45,8 @@ def amend(before: Manifest, change: Amendment, standing: Callable[[str], Head]) 
     members = _members(before, change)
     custodians = tuple(change.custodians) or tuple(name for name in before.custodians if name not in change.remove)
     threshold = _threshold(before, change, len(custodians))
-    epoch = before.epoch + (change.refresh or (custodians, threshold) != (before.custodians, before.threshold))
+    anew = change.refresh or change.dealt_from is not None
+    epoch = before.epoch + (anew or (custodians, threshold) != (before.custodians, before.threshold))
     kept = {member.name: member.log_key for member in members}
     ending = (member for member in before.members if kept.get(member.name) != member.log_key)
     return render_manifest(
@@ -57,6 +60,7 @@ def amend(before: Manifest, change: Amendment, standing: Callable[[str], Head]) 
         threshold=threshold,
         after=before,
         epoch=epoch,
+        dealt_from=before.dealt_from if epoch == before.epoch else change.dealt_from,
         ended=(*before.ended, *(_ended(before, member, standing(member.name)) for member in ending)),
     )
 
@@ -80,7 +84,7 @@ def describe_change(before: Manifest, after: Manifest) -> list[str]:
     if before.threshold != after.threshold:
         lines.append(f"custodians needed: {before.threshold} -> {after.threshold}")
     if before.epoch != after.epoch:
-        lines.append(f"the custodians' shares are dealt anew: key epoch {after.epoch}")
+        lines.append(f"the custodians' shares are dealt anew: key epoch {after.epoch}, from {after.dealt_from}")
     lines += _of_policy(before.policy, after.policy)
     lines = lines or ["nothing changes"]
     count, needed = len(voters(before, after)), approvals_needed(before, after)

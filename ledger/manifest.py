@@ -45,7 +45,8 @@ class Manifest:
     """A manifest that keeps every rule; `parse_manifest` makes it.
 
     text: what is signed. id, consortium: 32 bytes, the same for the founding manifest, whose previous is None.
-    epoch: of the keys its custodians hold, or are to hold. custodians: names by index, the first has index 1; any
+    epoch: of the keys its custodians hold, or are to hold. dealt_from: the epoch whose custodians deal these keys'
+    shares, 0 for the first. custodians: names by index, the first has index 1; any
     `threshold` of them can decrypt. members: in order. ended: the logs nobody writes any more, in the order they ended.
     """
 
@@ -55,6 +56,7 @@ class Manifest:
     previous: bytes | None
     sequence: int
     epoch: int
+    dealt_from: int
     name: str
     currency: str
     minor_per_major: int
@@ -129,6 +131,7 @@ def parse_manifest(text: str) -> Manifest:
     identity = hashlib.sha256(raw).digest()
     previous, consortium, sequence = _succession(table)
     epoch = table.integer("epoch", 1, MAX_SEQUENCE, 1) if sequence else 1
+    dealt_from = table.integer("dealt_from", 1, epoch - 1, epoch - 1) if epoch > 1 else 0
     ended = _ended(table) if sequence else ()
     minor_per_major = _choice(table, "minor_per_major", _MINOR_PER_MAJOR)
     members = _members(table)
@@ -140,6 +143,7 @@ def parse_manifest(text: str) -> Manifest:
         previous=previous,
         sequence=sequence,
         epoch=epoch,
+        dealt_from=dealt_from,
         name=table.text("name", maximum=_MAX_NAME),
         currency=_matching(table, "currency", _CURRENCY, "a currency is an ISO 4217 code such as CNY"),
         minor_per_major=minor_per_major,
@@ -169,18 +173,19 @@ def render_manifest(
     minor_per_major: int = 100,
     after: Manifest | None = None,
     epoch: int = 1,
+    dealt_from: int | None = None,
     ended: Sequence[EndedLog] = (),
 ) -> str:
     """The text of a manifest, the same for the same arguments. `parse_manifest` says whether it is one.
 
-    custodians: all members where empty. threshold: more than half of them where None. after, epoch, ended: of a
-    successor only.
+    custodians: all members where empty. threshold: more than half of them where None. after, epoch, dealt_from,
+    ended: of a successor only; dealt_from is the epoch before where None.
     """
     keepers = tuple(custodians) or tuple(member.name for member in members)
     quorum = len(keepers) // 2 + 1 if threshold is None else threshold
     head = (
         f"{TITLE}"
-        f"{_render_succession(after, epoch)}"
+        f"{_render_succession(after, epoch, dealt_from)}"
         f"name = {quote(name)}\n"
         f"currency = {quote(currency)}\n"
         f"minor_per_major = {minor_per_major}\n"
@@ -193,7 +198,7 @@ def render_manifest(
     return f"{head}\n[policy]\n{render_policy(policy)}{blocks}{past}"
 
 
-def _render_succession(after: Manifest | None, epoch: int) -> str:
+def _render_succession(after: Manifest | None, epoch: int, dealt_from: int | None) -> str:
     if after is None:
         return ""
     return (
@@ -201,7 +206,7 @@ def _render_succession(after: Manifest | None, epoch: int) -> str:
         f"previous = {quote(after.id.hex())}\n"
         f"sequence = {after.sequence + 1}\n"
         f"epoch = {epoch}\n"
-    )
+    ) + ("" if dealt_from in (None, epoch - 1) else f"dealt_from = {dealt_from}\n")
 
 
 def _succession(table: Table) -> tuple[bytes | None, bytes | None, int]:

@@ -10,8 +10,8 @@ Rules, each with its code:
 - LOG_NOT_ENDED   the log of a member that is removed, or whose log key changes, ends
 - BAD_ENDED       no other log ends, and each under the key it had
 - KEY_REUSED      a new log key, cosigning key or CA key has never been anybody's
-- BAD_EPOCH       the key epoch stays, and with it custodians and threshold, or is the next one
-- TOO_FEW_DEALERS enough of the old custodians to open the old shares stay members, as they must deal
+- BAD_EPOCH       the key epoch stays, and with it dealt_from, custodians and threshold, or is the next one
+- TOO_FEW_DEALERS enough of the custodians that are to deal stay members to open the shares they hold
 
 Approvals. With n members, a successor takes more than two thirds of n; one that ends logs takes at least two thirds of
 n, as those whose log ends may be unable to approve, or not be asked: a member that is removed has no vote. So any two
@@ -51,7 +51,7 @@ def check_successor(history: History, after: Manifest) -> None:
     _check_names(history, before, after)
     _check_ended(before, after)
     _check_keys(history, before, after)
-    _check_epoch(before, after)
+    _check_epoch(history, after)
 
 
 def removed_members(before: Manifest, after: Manifest) -> tuple[str, ...]:
@@ -134,17 +134,19 @@ def _check_places(number: int, own: dict[str, bytes], had: Sequence[bytes]) -> N
             raise _broken("KEY_REUSED", "this key was in use before", f"member[{number}].{key}")
 
 
-def _check_epoch(before: Manifest, after: Manifest) -> None:
+def _check_epoch(history: History, after: Manifest) -> None:
+    before = history.current
     if after.epoch == before.epoch:
-        for key in ("custodians", "threshold"):
+        for key in ("dealt_from", "custodians", "threshold"):
             if getattr(after, key) != getattr(before, key):
                 raise _broken("BAD_EPOCH", "changes with the next key epoch only", key)
         return
     if after.epoch != before.epoch + 1:
         raise _broken("BAD_EPOCH", "is the predecessor's or the next one", "epoch")
-    dealers = sum(name in after for name in before.custodians)
-    if dealers < before.threshold:
-        message = f"{before.threshold} of the old custodians must stay to hand their shares on, {dealers} do"
+    keeping = history.keeping(after.dealt_from)
+    dealers = sum(name in after for name in keeping.custodians)
+    if dealers < keeping.threshold:
+        message = f"{keeping.threshold} of the old custodians must stay to hand their shares on, {dealers} do"
         raise _broken("TOO_FEW_DEALERS", message, "member")
 
 

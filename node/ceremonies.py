@@ -182,5 +182,5 @@ def _beginnings(consortium: Consortium) -> list[Beginning]:
     beginnings: list[Beginning] = []
     for manifest in consortium.history.manifests:
         if manifest.epoch > len(beginnings):
-            beginnings.append(Beginning.of(manifest, manifest.epoch))
+            beginnings.append(Beginning.of(manifest, manifest.epoch, manifest.dealt_from))
     return beginnings

@@ -32,6 +32,11 @@ class Disk:
         """Whether writes are refused for want of room."""
         return "DISK_FULL" in self.problems
 
+    @property
+    def alerts(self) -> list[str]:
+        """What a person should look at."""
+        return list(self.problems.values())
+
     async def run(self) -> None:
         """Looks for ever."""
         while True:

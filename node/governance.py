@@ -17,7 +17,7 @@ import structlog
 
 from ledger.ballot import Vote, approval_entry, proposal_entry
 from ledger.chain import Chain
-from ledger.errors import Exhausted, InvalidInput, NotFound, PlimsollError, Refused, Unready
+from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready
 from ledger.history import History
 from ledger.lineage import Lineage
 from ledger.manifest import Manifest
@@ -92,16 +92,9 @@ class Governance:
         return self._proposals.double_votes
 
     @property
-    def closing(self) -> bool:
-        """Whether this member has approved a successor that ends its own log: what it appends now may be lost."""
-        vote = self._proposals.vote(self._member)
-        if vote is None:
-            return False
-        try:
-            after = self._proposals.get(vote[1]).manifest
-        except NotFound:  # approved before it was proposed here
-            return False
-        return any(each.member == self._member for each in newly_ended(self.history.current, after))
+    def alerts(self) -> list[str]:
+        """What a person should look at."""
+        return [f"{double.member} has approved two successors of one manifest" for double in self.double_votes]
 
     async def run(self) -> None:
         """Follows the logs. Raises what `on_change` raises: that this member is none any more, say."""
@@ -177,8 +170,12 @@ class Governance:
         """What the manifests alone do not tell."""
         check_time_zone(after)
         before = self.history.current
-        if after.epoch != before.epoch and self._resharing():
-            raise Unready("RESHARING", "the custodians' shares are being dealt: wait until the keys are final", "epoch")
+        if after.epoch != before.epoch and after.dealt_from == before.epoch and self._resharing():
+            raise Unready(
+                "RESHARING",
+                "the custodians' shares are being dealt: wait until the keys are final, or deal from an earlier epoch",
+                "epoch",
+            )
         for number, ended in enumerate(newly_ended(before, after), len(before.ended)):
             held = self._chain.log_by_origin(before.origin(ended.member))
             path = f"ended[{number}]"

@@ -5,25 +5,27 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 from plimsoll.v1 import operator_pb2
 
 from ledger import home
-from ledger.chain import Chain
+from node.assembly import Assembly
 from node.book import Book
-from node.ceremonies import Ceremonies
 from node.consortium import Consortium
 from node.disk import Disk
-from node.freezing import Freezing
-from node.freshness import Freshness
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
 from node.links import Link
-from node.renewal import Renewal
-from node.reporting import Reporting
+
+
+class Alerting(Protocol):
+    """A part that may have something to tell."""
+
+    @property
+    def alerts(self) -> list[str]:
+        """What a person should look at, in plain words."""
 
 
 class State:
@@ -33,46 +35,34 @@ class State:
         self,
         folder: Path,
         consortium: Consortium,
-        chain: Chain,
         book: Book,
         links: Mapping[str, Link],
-        gossip: Gossip,
-        freshness: Freshness,
-        freezing: Freezing,
-        ceremonies: Ceremonies,
-        guard: SelfForkGuard,
+        parts: Assembly,
         disk: Disk,
-        reporting: Reporting,
-        renewal: Renewal,
+        alerting: Sequence[Alerting],
     ) -> None:
+        """alerting: all that may have something to tell a person."""
         self._folder = folder
         self._consortium = consortium
-        self._member = consortium.member
-        self._chain = chain
         self._book = book
         self._links = links
-        self._gossip = gossip
-        self._freshness = freshness
-        self._freezing = freezing
-        self._ceremonies = ceremonies
-        self._guard = guard
+        self._parts = parts
         self._disk = disk
-        self._reporting = reporting
-        self._renewal = renewal
+        self._alerting = alerting
         self._started = time.monotonic()
 
     def describe(self) -> operator_pb2.StatusResponse:
         """Everything, as the wire has it."""
         disk, manifest = os.statvfs(self._folder), self._consortium.manifest
         return operator_pb2.StatusResponse(
-            member=self._member,
+            member=self._consortium.member,
             consortium=manifest.consortium.hex(),
             name=manifest.name,
             uptime_seconds=int(time.monotonic() - self._started),
             state=self._state(),
             peers=[self._peer(link) for link in self._links.values()],
             logs=[self._log(member.name) for member in manifest.members],
-            keys=self._ceremonies.status(),
+            keys=self._parts.ceremonies.status(),
             disk_used_bytes=sum(_size(self._folder / name) for name in (home.CHAIN, home.BOOK)),
             disk_free_bytes=disk.f_bavail * disk.f_frsize,
             borrowers=self._book.borrowers,
@@ -80,29 +70,18 @@ class State:
             version=version("plimsoll"),
             manifest=manifest.id.hex(),
             sequence=manifest.sequence,
-            alerts=self._alerts(),
+            alerts=[alert for part in self._alerting for alert in part.alerts],
             disk_reserve_bytes=self._disk.reserve_bytes,
         )
 
     def _state(self) -> str:
         if self._disk.is_full:
             return "read-only (disk full)"
-        if self._disk.problems or not self._guard.is_open:
+        if self._disk.problems or not self._parts.guard.is_open:
             return "read-only"
-        if self._ceremonies.keys is None:
+        if self._parts.ceremonies.keys is None:
             return "waiting-for-keys"
-        return "rebuilding-book" if self._reporting.is_rebuilding else "serving"
-
-    def _alerts(self) -> list[str]:
-        """What a person should look at; docs/operations.md has a section for each."""
-        alerts = list(self._disk.problems.values())
-        alerts += [f"{origin}: {why}" for origin, why in self._gossip.problems.items()]
-        alerts += self._freezing.alerts()
-        alerts += self._renewal.alerts
-        keys = self._ceremonies.status()
-        if keys.epoch and keys.custodian and not keys.holds_shares:
-            alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: reshare")
-        return alerts
+        return "rebuilding-book" if self._parts.reporting.is_rebuilding else "serving"
 
     def _peer(self, link: Link) -> operator_pb2.PeerStatus:
         ago = -1 if link.last_contact is None else int(time.monotonic() - link.last_contact)
@@ -115,18 +94,18 @@ class State:
         )
 
     def _log(self, member: str) -> operator_pb2.LogStatus:
-        log = self._chain.log(member)
-        age, current = self._freshness.heard(member), self._freshness.of(member, log.size)
+        log = self._parts.chain.log(member)
+        age, current = self._parts.freshness.heard(member), self._parts.freshness.of(member, log.size)
         return operator_pb2.LogStatus(
             member=member,
             size=log.size,
-            known_size=max(log.size, self._gossip.known_sizes.get(log.origin, 0)),
+            known_size=max(log.size, self._parts.gossip.known_sizes.get(log.origin, 0)),
             root="" if log.head is None else log.head.head.root.hex(),
             head_age_seconds=-1 if age is None else int(age),
-            problem=self._gossip.problems.get(log.origin, ""),
+            problem=self._parts.gossip.problems.get(log.origin, ""),
             witnessed_size=current.witnessed_size,
             frozen=current.frozen,
-            witnessed_root=self._freshness.witnessed_root(member),
+            witnessed_root=self._parts.freshness.witnessed_root(member),
         )
 
 

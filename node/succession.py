@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import structlog
 
-from ledger.chain import Chain
 from ledger.errors import Refused, Unready
 from ledger.history import History
 from ledger.member import Member
-from node.arrivals import Arrivals
-from node.ceremonies import Ceremonies
+from node.assembly import Assembly
 from node.clock import Clock
 from node.connections import Connections
 from node.consortium import Consortium
-from node.gossip import Gossip
 from node.tls import Callers
 
 log = structlog.get_logger()
@@ -28,26 +25,15 @@ class Succession:
     """To be used from the event loop's thread."""
 
     def __init__(
-        self,
-        consortium: Consortium,
-        chain: Chain,
-        callers: Callers,
-        connections: Connections,
-        gossip: Gossip,
-        ceremonies: Ceremonies,
-        arrivals: Arrivals,
-        clock: Clock,
+        self, consortium: Consortium, callers: Callers, connections: Connections, parts: Assembly, clock: Clock
     ) -> None:
         self._consortium = consortium
-        self._chain = chain
         self._callers = callers
         self._connections = connections
-        self._gossip = gossip
-        self._ceremonies = ceremonies
-        self._arrivals = arrivals
+        self._parts = parts
         self._clock = clock
 
-    def follow(self, history: History) -> None:
+    async def follow(self, history: History) -> None:
         """The last manifest of `history` is in force. Raises Refused (LEFT) where this member is none any more, Unready
         (KEYS_CHANGED) where it has other keys, which a passphrase must open: then the node has to be started again."""
         before, manifest = self._consortium.manifest, history.current
@@ -55,21 +41,20 @@ class Succession:
             raise Refused("LEFT", f"{self._consortium.member} is no member any more, by manifest {manifest.id.hex()}")
         own = self._consortium.member
         if _keys(manifest.member(own)) != _keys(before.member(own)):
-            raise Unready(
-                "KEYS_CHANGED", "this member's keys have changed: start the node again, which puts them in place"
-            )
-        known = {held.origin for held in self._chain.logs()} | set(self._chain.damaged)
+            raise Unready("KEYS_CHANGED", "this member has other keys now: start the node again to put them in place")
+        chain, arrivals = self._parts.chain, self._parts.arrivals
+        known = {held.origin for held in chain.logs()} | set(chain.damaged)
         for member in manifest.members:
             key = manifest.log_key(member.name)
             if key.name not in known:
-                held = self._chain.add(member.name, key.name, key)
-                self._arrivals.found(held.origin, held.covered, self._clock.monotonic())
+                held = chain.add(member.name, key.name, key)
+                arrivals.found(held.origin, held.covered, self._clock.monotonic())
         self._consortium.follow(history)
         self._callers.follow(manifest)
         self._connections.follow()
-        self._gossip.follow(self._connections.links.values(), manifest.policy.gossip_seconds)
-        self._arrivals.follow(manifest.policy.heads_seconds)
-        self._ceremonies.wake()
+        self._parts.gossip.follow(self._connections.links.values(), manifest.policy.gossip_seconds)
+        arrivals.follow(manifest.policy.heads_seconds)
+        self._parts.ceremonies.wake()
         log.info("a successor is in force", manifest=manifest.id.hex(), sequence=manifest.sequence)
 
 

@@ -47,6 +47,10 @@ def propose(
         int | None, typer.Option(metavar="T", help="Custodians needed to decrypt.", show_default=False)
     ] = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Have the custodians' shares dealt anew.")] = False,
+    dealt_from: Annotated[
+        int | None,
+        typer.Option("--dealt-from", metavar="EPOCH", help="The key epoch whose custodians deal, if not the last one."),
+    ] = None,
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The successor's whole text, instead.", show_default=False)
     ] = None,
@@ -69,6 +73,7 @@ def propose(
         custodians=custodian or (),
         threshold=threshold,
         refresh=refresh,
+        dealt_from=dealt_from,
     )
     if (text is not None) == (change != Amendment()):
         raise UsageError("say what is to change, or give the whole --text")

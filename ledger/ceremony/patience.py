@@ -11,10 +11,10 @@ class Timing:
     """All in seconds.
 
     close_wait: for further dealings, once there are t. reshare_wait: the same in a resharing, where more of them make
-    nothing safer and a dealer may have lost what it would deal. settle: from a Close to the first Confirmation, for complaints
-    to arrive. reveal_wait: for a dealer to answer a complaint. turn: custodian i waits i - 1 turns longer before it
-    closes or confirms, so that others can follow the first. retry_wait: before the second attempt; each later one
-    waits twice as long as the one before it, up to max_retry_wait. dealer_wait: in a resharing, for dealers to take the
+    nothing safer and a dealer may have lost what it would deal. settle: from a Close to the first Confirmation, for
+    complaints to arrive. reveal_wait: for a dealer to answer a complaint. turn: custodian i waits i - 1 turns longer
+    before it closes or confirms, so that others can follow the first. retry_wait: before the second attempt; each later
+    one waits twice as long as the one before it, up to max_retry_wait. dealer_wait: in a resharing, for dealers to take the
     places of those that turned out bad, before the attempt is given up.
     """
 

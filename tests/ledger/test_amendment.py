@@ -54,7 +54,7 @@ def test_a_member_that_leaves_ends_its_log_and_the_other_custodians_go_on():
     assert (log.name, log.size, log.root, log.log_key) == ("lender-2", 42, ROOT, FIVE.log_key("lender-2").public_key)
     said = describe_change(FIVE, after)
     assert said[:2] == ["lender-2 is removed", "the log lender-2 ends at its first 42 entries"]
-    assert "the custodians' shares are dealt anew: key epoch 2" in said
+    assert "the custodians' shares are dealt anew: key epoch 2, from 1" in said
     assert said[-1] == "takes 4 approvals of 4 members that have a vote"
 
 

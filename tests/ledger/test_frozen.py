@@ -6,11 +6,14 @@ from random import Random
 
 import pytest
 
+from ledger.chain import Replica
 from ledger.errors import Unready, Unverified
+from ledger.fork import Fork
 from ledger.frozen import Frozen
 from ledger.memory_store import Fault, MemoryStore
 from tests.ledger.sample_entries import position
-from tests.ledger.sample_logs import ORIGIN, opened, written
+from tests.ledger.sample_logs import ORIGIN, block, head_over, opened, written
+from tests.ledger.witnesses import history
 
 
 def test_a_log_is_frozen_once_and_for_ever():
@@ -69,3 +72,21 @@ def test_the_first_conflict_is_kept():
 def test_a_rotten_record_of_a_conflict_is_named(raw):
     with pytest.raises(Unverified):
         Frozen(MemoryStore({b"c" + ORIGIN.encode(): raw}))
+
+
+def test_a_log_that_is_set_aside_stays_in_the_store_and_is_begun_anew_towards_one_head_only():
+    right, wrong = history(7, 1, 3), history(7, 2, 3)
+    chain = opened()
+    Replica(chain.log_by_origin(ORIGIN)).apply(block(wrong, 0, 7))
+    before = chain.store.get(chain.log_by_origin(ORIGIN).keys.entry(6))
+    old = chain.log_by_origin(ORIGIN)
+    new = chain.set_aside(ORIGIN, head_over(right[:5]))
+    assert chain.log_by_origin(ORIGIN) is new
+    assert (new.size, new.head) == (0, None)
+    assert chain.store.get(old.keys.entry(6)) == before == wrong[6]
+    with pytest.raises(Fork):
+        Replica(new).apply(block(wrong, 0, 7))
+    assert new.size == 0
+    assert Replica(new).apply(block(right, 0, 7)) == 7
+    again = opened(chain.store).log_by_origin(ORIGIN)
+    assert again.root_at(5) == head_over(right[:5]).head.root

@@ -210,6 +210,34 @@ def test_epochs_follow_each_other():
     check_successor(HISTORY.followed_by(second), successor(second, epoch=3))
 
 
+def test_an_epoch_may_be_dealt_from_an_earlier_one_than_the_last():
+    second = successor(FIVE, epoch=2, custodians=names(1, 2, 3), threshold=2)
+    history = HISTORY.followed_by(second)
+    assert second.dealt_from == 1
+    third = successor(second, epoch=3, dealt_from=1, custodians=names(1, 2, 4), threshold=2)
+    check_successor(history, third)
+    assert third.dealt_from == 1
+    assert refusal(successor(third, dealt_from=2), history.followed_by(third)) == ("BAD_EPOCH", "dealt_from")
+    check_successor(history.followed_by(third), successor(third, dealt_from=1))
+
+
+def test_the_dealers_of_the_epoch_that_is_dealt_from_must_stay():
+    second = successor(FIVE, epoch=2, custodians=names(3, 4, 5), threshold=2)
+    history = HISTORY.followed_by(second)
+    gone = without(second, "lender-4", "lender-5", epoch=3, custodians=names(1, 2, 3), threshold=2)
+    assert refusal(gone, history) == ("TOO_FEW_DEALERS", "member")
+    check_successor(
+        history, without(second, "lender-4", "lender-5", epoch=3, dealt_from=1, custodians=names(1, 2, 3), threshold=2)
+    )
+
+
+@pytest.mark.parametrize("dealt_from", [0, 2, 3])
+def test_an_epoch_is_dealt_from_one_before_it(dealt_from):
+    with pytest.raises(InvalidInput) as caught:
+        successor(FIVE, epoch=2, dealt_from=dealt_from)
+    assert caught.value.path == "dealt_from"
+
+
 def test_enough_old_custodians_stay_to_hand_the_keys_on():
     few = successor(FIVE, epoch=2, custodians=names(1, 2, 3), threshold=2)
     history = HISTORY.followed_by(few)

@@ -16,7 +16,7 @@ from ledger.proposals import MAX_PROPOSALS
 from node import files
 from node.governance import Governance
 from node.home import Home, open_home
-from tests.ledger.electorate import ended, renamed, successor, successor_text, with_member, without
+from tests.ledger.electorate import ended, renamed, successor, successor_text, without
 from tests.lenders import lender, signed_manifest
 from tests.node.assembly import Assembly
 
@@ -230,15 +230,6 @@ def test_who_is_removed_is_not_asked(world):
     out = without(world.current, "lender-1", ended=[ended(world.current, "lender-1", 0, EMPTY_ROOT)])
     world.assembly.propose("lender-2", out)
     refused(Refused, "NO_VOTE", world.governance.approve(out.id))
-
-
-def test_who_approves_the_end_of_its_own_log_knows_that_it_closes(world):
-    members = with_member(world.current, "lender-1", log_key=lender(50).member.log_key)
-    out = successor(world.current, members=members, ended=[ended(world.current, "lender-1", 0, EMPTY_ROOT)])
-    world.assembly.propose("lender-2", out)
-    assert not world.governance.closing
-    asyncio.run(world.governance.approve(out.id))
-    assert world.governance.closing
 
 
 def test_a_double_vote_is_seen(world):

@@ -69,6 +69,7 @@ class Consortium:
     previous: bytes | None
     sequence: int
     epoch: int
+    dealt_from: int
     ended: tuple[Ended, ...]
 
     def origin(self, member: str) -> str:
@@ -101,7 +102,7 @@ def read(text: str) -> Consortium:
     except tomllib.TOMLDecodeError as error:
         require(False, "MALFORMED", str(error))
     later = bool(LATER_KEYS & set(table))
-    keys = KEYS | (LATER_KEYS | {"epoch", "ended"} if later else set())
+    keys = KEYS | (LATER_KEYS | {"epoch", "dealt_from", "ended"} if later else set())
     needed = KEYS - {"policy"} | (LATER_KEYS if later else set())
     require(set(table) <= keys and needed <= set(table), "MALFORMED", "keys")
     members = tuple(_member(each) for each in table["member"])
@@ -131,7 +132,7 @@ def read(text: str) -> Consortium:
     )
 
 
-FIRST: dict[str, Any] = {"previous": None, "sequence": 0, "epoch": 1}
+FIRST: dict[str, Any] = {"previous": None, "sequence": 0, "epoch": 1, "dealt_from": 0}
 
 
 def _place(table: dict[str, Any], identity: bytes) -> dict[str, Any]:
@@ -140,6 +141,10 @@ def _place(table: dict[str, Any], identity: bytes) -> dict[str, Any]:
     require(ID.match(founding) and ID.match(previous), "MALFORMED", "ids")
     numbers = (table["sequence"], table.get("epoch", 1))
     require(all(_whole(each) and 1 <= each <= MOST_STEPS for each in numbers), "MALFORMED", "sequence or epoch")
+    dealt_from = table.get("dealt_from", numbers[1] - 1)
+    most = max(numbers[1] - 1, 0)
+    require(_whole(dealt_from) and min(1, most) <= dealt_from <= most, "MALFORMED", "dealt_from")
+    require("dealt_from" not in table or most, "MALFORMED", "dealt_from of the first epoch")
     require(
         (numbers[0] == 1) == (founding == previous), "MALFORMED", "the first one, and no other, follows the founding"
     )
@@ -148,6 +153,7 @@ def _place(table: dict[str, Any], identity: bytes) -> dict[str, Any]:
         "previous": bytes.fromhex(previous),
         "sequence": numbers[0],
         "epoch": numbers[1],
+        "dealt_from": dealt_from,
     }
 
 

@@ -68,11 +68,13 @@ def check(history: Sequence[Consortium], after: Consortium) -> None:
     _check_ended(before, after)
     _check_keys(history, after)
     if after.epoch == before.epoch:  # S6
-        require((after.custodians, after.threshold) == (before.custodians, before.threshold), "BAD_EPOCH")
+        terms = [(one.dealt_from, one.custodians, one.threshold) for one in (before, after)]
+        require(terms[0] == terms[1], "BAD_EPOCH")
     else:
         require(after.epoch == before.epoch + 1, "BAD_EPOCH")
-        dealers = [name for name in before.custodians if name in after.names]
-        require(len(dealers) >= before.threshold, "TOO_FEW_DEALERS")
+        keeping = next(one for one in history if one.epoch == after.dealt_from)
+        dealers = [name for name in keeping.custodians if name in after.names]
+        require(len(dealers) >= keeping.threshold, "TOO_FEW_DEALERS")
 
 
 def _check_ended(before: Consortium, after: Consortium) -> None:

@@ -79,7 +79,7 @@ def test_what_is_proposed_is_what_was_asked_for_and_nothing_else(
 
 def test_people_are_told_what_changes(at_home: Plimsoll, proposing: FakeNode) -> None:
     run = at_home("propose", "--yes", "--refresh")
-    assert "the custodians' shares are dealt anew: key epoch 2" in run.out
+    assert "the custodians' shares are dealt anew: key epoch 2, from 1" in run.out
     assert sent(proposing).epoch == 2
 
 
