@@ -54,7 +54,7 @@ class Watch:
         self._promised: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._acknowledged: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
         self._keys: dict[int, tuple[bytes, ...]] = {}
-        self._shown: set[tuple[str, int, bytes]] = set()
+        self._shown: set[tuple[str, bytes]] = set()
         self._released: defaultdict[tuple[str, str], list[frozenset[str]]] = defaultdict(list)
 
     def broken(self, what: str) -> None:
@@ -150,15 +150,15 @@ class Watch:
             self._check_shown(machine, peer_pb2.PullResponse.FromString(answer).block.head)
 
     def _check_shown(self, machine: Machine, note: bytes) -> None:
+        if (machine.member, note) in self._shown:
+            return
         head = parse_head_text(parse_note(note).text)
         member = head.origin.rsplit("/", 1)[1]
-        if (machine.member, head.size, head.root) in self._shown:
-            return
         self._check_durable(machine, member, head.size, "showed a head")
         node = machine.node
         if node is not None and node.chain.log(member).root_at(head.size) != head.root:
             self.broken(f"{machine.member} showed a head of {member}'s log of a tree that it does not hold")
-        self._shown.add((machine.member, head.size, head.root))
+        self._shown.add((machine.member, note))
 
     def _check_durable(self, machine: Machine, member: str, size: int, what: str) -> None:
         self.checks += 1

@@ -32,6 +32,7 @@ from tests.simulation.machine import Kinds, Machine, Parts
 from tests.simulation.network import Network, Weather
 from tests.simulation.plan import Loan, Plan
 from tests.simulation.process import Process
+from tests.simulation.remembered import remembered
 from tests.simulation.trace import Trace
 from tests.simulation.truth import Truth
 
@@ -565,5 +566,6 @@ def after_ceremony(members: int) -> Mapping[str, Images]:
 
 def play(plan: Plan, kinds: Kinds | None = None) -> Outcome:
     """One plan."""
-    images = None if plan.ceremony else after_ceremony(plan.members)
-    return World(plan, kinds, images).run()
+    with remembered():
+        images = None if plan.ceremony else after_ceremony(plan.members)
+        return World(plan, kinds, images).run()
