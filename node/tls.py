@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 from cryptography import x509
@@ -47,16 +48,15 @@ def server_credentials(now: Callable[[], tuple[Manifest, Presented]]) -> grpc.Se
 
     now: the manifest in force and what the node presents; asked before every handshake, in any thread.
     """
-    made: list[tuple[tuple[bytes, Presented], grpc.ServerCertificateConfiguration]] = []
+    last: list[tuple[bytes, Presented]] = []
 
-    def configuration() -> grpc.ServerCertificateConfiguration:
+    def configuration() -> Any:  # the stub of gRPC leaves out that it may be None
         manifest, presented = now()
-        of = manifest.id, presented
-        if not made or made[0][0] != of:
-            roots = b"".join(member.authority_pem for member in manifest.members)
-            pairs = [(presented.key, presented.certificate)]
-            made[:] = [(of, grpc.ssl_server_certificate_configuration(pairs, roots))]
-        return made[0][1]
+        if last == [(manifest.id, presented)]:
+            return None  # gRPC would build all of it anew, and trips over that when many handshakes are under way
+        last[:] = [(manifest.id, presented)]
+        roots = b"".join(member.authority_pem for member in manifest.members)
+        return grpc.ssl_server_certificate_configuration([(presented.key, presented.certificate)], roots)
 
     return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
 
