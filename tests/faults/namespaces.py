@@ -1,7 +1,7 @@
 """A network of its own for each node: namespaces joined by a bridge, with partitions and loss made by nftables.
 
-Nothing of it touches the machine's own network: the bridge, too, is in a namespace, and the addresses exist in these alone.
-The test reaches the nodes through relays on the loopback interface, which no fault made here disturbs.
+Nothing of it touches the machine's own network: the bridge, too, is in a namespace, and the addresses exist in these
+alone. The test reaches the nodes through relays on the loopback interface, which no fault made here disturbs.
 """
 
 from __future__ import annotations
