@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ledger.checkpoint import SignedHead, open_head, parse_head_text
+from ledger.cosignature import Cosignature
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Unverified
 from ledger.history import History
 from ledger.manifest import Manifest
@@ -91,14 +92,21 @@ def seats(history: History, origin: str) -> Iterator[tuple[Manifest, str]]:
 
 
 def merged(one: SignedHead, other: SignedHead) -> SignedHead:
-    """Both sides' cosignatures of one head, opened alike; of one cosigner the one on `other` counts.
+    """Both sides' cosignatures of one head, opened alike; of two by one cosigner the earlier counts.
 
     Raises InvalidInput for different heads.
     """
     if one.head != other.head:
         raise InvalidInput("OTHER_HEAD", "cosignatures of different heads do not add up", "head")
-    times = {cosignature.key: cosignature for cosignature in (*one.cosignatures, *other.cosignatures)}
-    return SignedHead(one.head, one.note.with_signatures(other.note.signatures), tuple(times.values()))
+    early, late = {each.key: each for each in one.cosignatures}, {each.key: each for each in other.cosignatures}
+    kept = {key: min((side[key] for side in (early, late) if key in side), key=_time) for key in {**early, **late}}
+    news = [key for key, cosignature in kept.items() if early.get(key) != cosignature]
+    lines = [line for line in other.note.signatures if any(line.is_by(key) for key in news)]
+    return SignedHead(one.head, one.note.with_signatures(lines), tuple(kept.values()))
+
+
+def _time(cosignature: Cosignature) -> int:
+    return cosignature.time
 
 
 def with_line(signed: SignedHead, line: SignatureLine) -> Note:

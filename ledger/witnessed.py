@@ -98,7 +98,7 @@ class Witnessed:
                     raise Conflict(known.signed, signed)
                 if known.manifest == manifest:
                     # The earlier line of a cosigner counts: it shows the head to have been witnessed as early as that.
-                    signed = merged(signed, known.signed)
+                    signed = merged(known.signed, signed)
             time = witnessed_at(signed, manifest, member)
             assert time is not None, "witnessed"
             fresh = Kept(signed, time, manifest, member)
@@ -188,7 +188,8 @@ class Collected:
 
 
 def _adds(fresh: Kept, known: Kept) -> bool:
-    return len(fresh.signed.cosignatures) > len(known.signed.cosignatures)
+    """Whether, of the same head, one tells of more cosigners or of an earlier time."""
+    return fresh.time < known.time or len(fresh.signed.cosignatures) > len(known.signed.cosignatures)
 
 
 def _prefix(origin: str) -> bytes:
