@@ -73,14 +73,8 @@ class Assembly:
 
     def __init__(self, on: Foundation) -> None:
         """Raises what opening the stores' contents raises."""
-        consortium, chain, links, executor, rng, clock = (
-            on.consortium,
-            on.chain,
-            on.links,
-            on.executor,
-            on.rng,
-            on.clock,
-        )
+        consortium, chain, links = on.consortium, on.chain, on.links
+        executor, rng, clock = on.executor, on.rng, on.clock
         manifest, member = consortium.manifest, consortium.member
         own = partial(chain.log, member)
         signer = Signer.from_seed(manifest.origin(member), on.keyring.log_seed)
