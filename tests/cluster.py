@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +238,7 @@ class Cluster:
         self.start(*members)
         self.wait_ready(*members)
         for other in [each for each in self.running if not self._stopped(each)]:
-            self.wait_until(lambda other=other: self._reaches_all(other), f"{other} reaches all that run")
+            self.wait_until(partial(self._reaches_all, other), f"{other} reaches all that run")
 
     def _reaches_all(self, member: str) -> bool:
         reached = {peer.member for peer in self.status(member).peers if peer.reachable}

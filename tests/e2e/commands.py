@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from tests.cluster import Cluster
@@ -37,7 +38,7 @@ def pass_change(cluster: Cluster, *change: object, voters: Sequence[str], by: st
     """Proposed by one, approved by these; the successor's id."""
     identity: str = plimsoll(cluster, by, "propose", "--yes", *change)["id"]
     for member in voters:
-        cluster.wait_until(lambda member=member: listed(cluster, member, identity), "listed", 30)  # type: ignore[misc]
+        cluster.wait_until(partial(listed, cluster, member, identity), "listed", 30)
         plimsoll(cluster, member, "approve", "--yes", identity[:12])
     return identity
 
@@ -45,6 +46,8 @@ def pass_change(cluster: Cluster, *change: object, voters: Sequence[str], by: st
 def wait_in_force(cluster: Cluster, identity: str, *members: str) -> None:
     """Until the nodes of these members, which run, go by this manifest."""
     for member in members:
-        cluster.wait_until(
-            lambda member=member: cluster.status(member).manifest == identity, f"in force at {member}", 30
-        )  # type: ignore[misc]
+        cluster.wait_until(partial(_goes_by, cluster, member, identity), f"in force at {member}", 30)
+
+
+def _goes_by(cluster: Cluster, member: str, identity: str) -> bool:
+    return cluster.status(member).manifest == identity
