@@ -6,10 +6,8 @@ It drives the core's `Custodian`, of which there is one for each key epoch whose
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -34,6 +32,7 @@ from node.clock import Clock
 from node.consortium import Consortium
 from node.gossip import Gossip
 from node.named_logs import NamedLogs
+from node.turns import Turns
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -77,10 +76,8 @@ class Custody:
         #: When (monotonic) manifests were replaced: askers may not know of it for a while.
         self._replaced: dict[bytes, float] = {}
         self._custodians: dict[int, Custodian] = {}
-        # A caller waits behind its own questions before it waits behind others', so that many of one member's delay
-        # another's by one; and nobody waits in a thread, of which there are few.
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._one_at_a_time = asyncio.Lock()
+        # An evaluation may take half a second, an answer takes a few milliseconds: they do not wait for each other.
+        self._evaluations, self._answers = Turns(executor), Turns(executor)
         #: What logs say about inquiries; shared with this node's own queries. There once the keys are.
         self.examiner: Examiner | None = None
 
@@ -105,7 +102,7 @@ class Custody:
 
         async def stepped() -> None:
             nonlocal told
-            async with self._one_at_a_time:
+            async with self._evaluations.alone, self._answers.alone:
                 self._take_over()
             self._note_witnessed()
             if self.keys is not None and not told:
@@ -146,7 +143,9 @@ class Custody:
         if request.HasField("tail"):
             await self._join(caller, request.tail)
         self._gossip.check_one_history(caller)
-        return await self._answer(caller, lambda custodian: custodian.evaluate(caller, request, self._now()))
+        return await self._answer(
+            self._evaluations, caller, lambda custodian: custodian.evaluate(caller, request, self._now())
+        )
 
     async def decrypt(self, caller: str, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
         """Checks Q1 to Q10 and this custodian's part of the sums."""
@@ -158,6 +157,7 @@ class Custody:
         passing = asyncio.create_task(self._pass_on(caller, request))  # while it is worked out
         try:
             response = await self._answer(
+                self._answers,
                 caller,
                 lambda custodian: custodian.answer(
                     caller, request, self._now(), self._held_before, self._freezing, self._replaced_lately()
@@ -191,13 +191,13 @@ class Custody:
         others = [name for name in self.keeping.custodians if name not in (caller, self._member)]
         return await self._gossip.pass_on(caller, index, others, (len(others) + 1) // 2, PASS_ON_TIMEOUT)
 
-    async def _answer(self, caller: str, work: Callable[[Custodian], T]) -> T:
+    async def _answer(self, turns: Turns, caller: str, work: Callable[[Custodian], T]) -> T:
         """By the shares of the epoch that is asked for: the one in force, or one before that is not erased yet."""
         *others, newest = sorted(self._custodians)
         for epoch in (newest, *reversed(others)):
             custodian = self._custodians[epoch]
             try:
-                return await self._with_entries(caller, partial(work, custodian))
+                return await self._with_entries(turns, caller, partial(work, custodian))
             except Refused as error:
                 if error.reason != "OTHER_EPOCH":
                     raise
@@ -223,30 +223,17 @@ class Custody:
             return  # another log's entries are gossip's business
         await self._gossip.take(tail)
 
-    async def _with_entries(self, caller: str, work: Callable[[], T]) -> T:
+    async def _with_entries(self, turns: Turns, caller: str, work: Callable[[], T]) -> T:
         """work(), fetching the entries it lacks; a node that cannot get them says so."""
         deadline = self._clock.monotonic() + FETCH_TIMEOUT
         while True:
             try:
-                async with self._turns[caller], self._one_at_a_time:
-                    return await self._to_its_end(work)
+                return await turns.take(caller, work)
             except LacksEntries as lacking:
                 remaining = deadline - self._clock.monotonic()
                 if remaining <= 0:
                     raise
                 await self._gossip.fetch(self._logs.origin(lacking.member), lacking.size, [caller], remaining)
-
-    async def _to_its_end(self, work: Callable[[], T]) -> T:
-        """work() in a thread. Where the caller goes away meanwhile, the next one still waits for the end of it."""
-        job = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(job)
-        finally:
-            while not job.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([job])
-            if not job.cancelled():
-                job.exception()  # looked at, so that nobody logs that it was not
 
     def _replaced_lately(self) -> list[bytes]:
         """The manifests that were in force a moment ago."""

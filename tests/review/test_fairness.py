@@ -27,9 +27,10 @@ from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.limits import Limits
 from node.tls import Caller
+from node.turns import Turns
 from node.vault import Vault
 from tests.lenders import lender
-from tests.review.peers import MANIFEST, chain, origin, signer
+from tests.review.peers import MANIFEST, origin, signer
 from tests.review.test_forks import history
 
 
@@ -55,9 +56,9 @@ def custody_over(tmp_path, threads):
     return make
 
 
-async def test_questions_that_wait_take_no_threads(custody_over, threads):
-    custody = custody_over(chain())
-    slow = [asyncio.create_task(custody._with_entries("lender-2", lambda: time.sleep(0.2))) for _ in range(10)]
+async def test_questions_that_wait_take_no_threads(threads):
+    turns = Turns(threads)
+    slow = [asyncio.create_task(turns.take("lender-2", lambda: time.sleep(0.2))) for _ in range(10)]
     await asyncio.sleep(0.05)
     started = time.monotonic()
     await asyncio.get_running_loop().run_in_executor(threads, lambda: None)
@@ -67,23 +68,23 @@ async def test_questions_that_wait_take_no_threads(custody_over, threads):
     await asyncio.gather(*slow, return_exceptions=True)
 
 
-async def test_a_member_with_many_questions_delays_anothers_by_one(custody_over):
-    custody = custody_over(chain())
+async def test_a_member_with_many_questions_delays_anothers_by_one(threads):
+    turns = Turns(threads)
     order: list[str] = []
 
     def work(member):
         time.sleep(0.02)
         order.append(member)
 
-    flood = [asyncio.create_task(custody._with_entries("lender-2", lambda: work("lender-2"))) for _ in range(20)]
+    flood = [asyncio.create_task(turns.take("lender-2", lambda: work("lender-2"))) for _ in range(20)]
     await asyncio.sleep(0.01)
-    await custody._with_entries("lender-3", lambda: work("lender-3"))
+    await turns.take("lender-3", lambda: work("lender-3"))
     assert order.index("lender-3") <= 2
     await asyncio.gather(*flood)
 
 
-async def test_a_caller_that_goes_away_lets_no_second_thread_in(custody_over):
-    custody = custody_over(chain())
+async def test_a_caller_that_goes_away_lets_no_second_thread_in(threads):
+    turns = Turns(threads)
     inside, most, guard = 0, 0, threading.Lock()
 
     def work():
@@ -94,7 +95,7 @@ async def test_a_caller_that_goes_away_lets_no_second_thread_in(custody_over):
         with guard:
             inside -= 1
 
-    tasks = [asyncio.create_task(custody._with_entries(f"lender-{1 + n % 3}", work)) for n in range(12)]
+    tasks = [asyncio.create_task(turns.take(f"lender-{1 + n % 3}", work)) for n in range(12)]
     for task in tasks[:8]:
         await asyncio.sleep(0.01)
         task.cancel()
