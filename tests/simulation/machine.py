@@ -1,53 +1,38 @@
-"""One member's machine: disks that last, and the node that runs on it, put together of the real parts.
-
-`assembled` is the counterpart of `node.runtime.Node._serve`: whoever changes the one looks at the other.
-"""
+"""One member's machine: disks that last, and the node that runs on it, put together of the real parts."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from plimsoll.v1 import peer_pb2_grpc
 
 from ledger.ceremony import Timing
-from ledger.chain import Chain, Log, OwnLog
-from ledger.cosignature import Cosigner
+from ledger.chain import Chain, Log
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
 from ledger.history import History
 from ledger.manifest import Manifest
-from ledger.note import Signer
 from ledger.store import Store
-from ledger.witness import Witness
-from ledger.witnessed import Witnessed
-from node.arrivals import Arrivals
-from node.asking import Asking
+from node import assembly
+from node.assembly import Assembly, Foundation
 from node.book import Book
-from node.carrying import left_behind
-from node.ceremonies import Ceremonies
 from node.clock import Clock
 from node.committer import Committer
 from node.consortium import Consortium
-from node.custodians import Custodians
 from node.custody import Custody
-from node.freezing import Freezing, set_strays_aside
-from node.freshness import Freshness
 from node.gossip import Gossip
 from node.guard import SelfForkGuard
 from node.keyring import Keyring
 from node.links import Link
-from node.pseudonyms import Pseudonyms
-from node.reporting import Reporting
 from node.services.peer import PeerService
-from node.shelf import Shelf
-from node.stores import log_names, own_stretches
+from node.stores import log_names
 from node.vault import Vault
-from node.witnessing import Witnessing
 from node.workers import Workers
 from tests.simulation.disk import Disk, Drawer, Faults, Image
 from tests.simulation.loop import VirtualLoop
@@ -55,6 +40,8 @@ from tests.simulation.network import Network, Server
 from tests.simulation.process import Process
 
 START = 1_760_000_000
+#: What runs where there are only logs.
+LOGS_ONLY = ("gossip", "freezing", "witnessing", "beginning")
 QUICK = Timing(close_wait=20, settle=3, reveal_wait=10, turn=1, retry_wait=5, max_retry_wait=60)
 
 
@@ -81,19 +68,28 @@ class Parts:
     """A running node's, as far as a world looks at them."""
 
     process: Process
-    chain: Chain
-    gossip: Gossip
-    committer: Committer
-    custody: Custody
-    asking: Asking
-    reporting: Reporting
+    assembly: Assembly
     server: Server
-    background: Mapping[str, Coroutine[Any, Any, None]]
+
+    @property
+    def chain(self) -> Chain:
+        """All logs."""
+        return self.assembly.chain
 
     @property
     def own(self) -> Log:
         """The log that this node writes."""
-        return self.chain.log(self.process.member)
+        return self.assembly.chain.log(self.process.member)
+
+    @property
+    def gossip(self) -> Gossip:
+        """What it knows of others' logs."""
+        return self.assembly.gossip
+
+    @property
+    def custody(self) -> Custody:
+        """Keys and shares."""
+        return self.assembly.custody
 
 
 @dataclass
@@ -102,9 +98,17 @@ class Kinds:
 
     gossip: type[Gossip] = Gossip
     committer: type[Committer] = Committer
-    custody: type[Custody] = Custody
-    own_log: type[OwnLog] = OwnLog
     guard: type[SelfForkGuard] = SelfForkGuard
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within, nodes are put together of these."""
+        with (
+            patch.object(assembly, "Gossip", self.gossip),
+            patch.object(assembly, "Committer", self.committer),
+            patch.object(assembly, "SelfForkGuard", self.guard),
+        ):
+            yield
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,11 @@ class Machine:
         self.node = parts
         self.on_start(self, parts)
         self.setting.network.serve(self.member, parts.server, self.callers)
-        for name, work in parts.background.items():
+        background = parts.assembly.background(_nobody_told)
+        for name, work in background.items():
+            if not self.setting.full and name not in LOGS_ONLY:
+                work.close()
+                continue
             process.start(work, name).add_done_callback(lambda task: self._ended(process, task))
         return True
 
@@ -210,84 +218,36 @@ async def _nobody_told(serving: bool) -> None:
 
 def assembled(machine: Machine, process: Process) -> Parts:
     """The parts of one start. Raises what opening the disk raises."""
-    setting, keyring, clock, kinds = machine.setting, machine.keyring, machine.clock, machine.kinds
+    setting, keyring, clock = machine.setting, machine.keyring, machine.clock
     manifest, member, network = setting.manifest, machine.member, setting.network
     rng = random.Random(f"{machine.rng.random()}").randbytes
     threads: Any = None  # the loop runs everything itself
-    chain = _open_chain(machine.chain_disk.open(), manifest, member)
-    book = Book(machine.book_disk.open(), keyring.book_key, rng)
-    consortium = Consortium(member, History([manifest]))
+    others = [other for other in manifest.members if other.name != member]
     links = {
         other.name: Link(other.name, str(other.address), network.channel(process, other.name), clock)  # type: ignore[arg-type]
-        for other in manifest.members
-        if other.name != member
+        for other in others
     }
-    witnessed = Witnessed(chain.store, consortium.history)
-    set_strays_aside(chain, witnessed)
-    arrivals = Arrivals(manifest.policy.heads_seconds)
-    for each in manifest.members:
-        arrivals.found(chain.log(each.name).origin, chain.log(each.name).covered, clock.monotonic())
-    own = partial(chain.log, member)
-    signer = Signer.from_seed(manifest.origin(member), keyring.log_seed)
-    guard = kinds.guard(len(manifest.members) - 1, machine.alone)
-    interval = manifest.policy.gossip_seconds
-    gossip = kinds.gossip(chain, member, links.values(), arrivals, guard, threads, interval, clock)
-    first = partial(left_behind, chain, manifest, member)
-    own_log = kinds.own_log(chain.log(member), signer)
-    committer = kinds.committer(own_log, guard, gossip, arrivals, threads, clock, first)
-    freezing = Freezing(consortium, chain, witnessed, gossip.problems, committer, threads, clock)
-    cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, keyring.cosign_seed)
-    witness = Witness(chain.store, chain, cosigner)
-    witnessing = Witnessing(
-        consortium,
-        chain,
-        signer,
-        cosigner,
-        witness,
-        witnessed,
-        links,
-        gossip,
-        guard,
-        arrivals,
-        freezing,
-        threads,
-        clock,
+    foundation = Foundation(
+        consortium=Consortium(member, History([manifest])),
+        keyring=keyring,
+        chain=_open_chain(machine.chain_disk.open(), manifest, member),
+        book=Book(machine.book_disk.open(), keyring.book_key, rng),
+        vault=Vault(Path("/nowhere"), keyring, manifest.consortium, rng, machine.drawer),
+        links=links,
+        table=setting.table,
+        workers=Workers(1),
+        executor=threads,
+        rng=rng,
+        clock=clock,
+        timing=QUICK,
+        alone=machine.alone,
     )
-    gossip.freezing, gossip.witnessing = freezing, witnessing
-    freshness = Freshness(consortium, chain, arrivals, witnessed, clock)
-    vault = Vault(Path("/nowhere"), keyring, manifest.consortium, rng, machine.drawer)
-    ceremonies = Ceremonies(consortium, chain, vault, committer, threads, rng, QUICK, clock)
-    custody = kinds.custody(consortium, chain, ceremonies, gossip, arrivals, threads, rng, freezing, clock)
-    custodians = Custodians(consortium, custody, links)
-    shelf = Shelf(consortium, keyring, own, book, lambda: own_stretches(chain, consortium.manifest, member))
-    pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, threads, rng, clock)
-    asking = Asking(
-        consortium,
-        chain,
-        gossip,
-        freshness,
-        custody,
-        custodians,
-        pseudonyms,
-        committer,
-        setting.table,
-        threads,
-        freezing,
-        clock,
-    )
-    reporting = Reporting(consortium, keyring, own, shelf, custody, pseudonyms, committer, Workers(1), rng, clock)
+    with machine.kinds.in_place():
+        parts = Assembly(foundation)
     server = Server(process)
-    service = PeerService(chain, gossip, custody, witnessing)
+    service = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing)
     peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type]
-    background = {"gossip": gossip.run()}
-    if setting.full:
-        background |= {
-            "custody": custody.run(_nobody_told),
-            "freezing": freezing.run(),
-            "witnessing": witnessing.run(),
-            "book": reporting.keep_book(),
-        }
-    return Parts(process, chain, gossip, committer, custody, asking, reporting, server, background)
+    return Parts(process, parts, server)
 
 
 def _open_chain(store: Store, manifest: Manifest, member: str) -> Chain:

@@ -1,4 +1,4 @@
-"""A large consortium: how long its members take to agree, and what that costs each. Logs, gossip and disks only."""
+"""A large consortium: how long its members take to agree, and what that costs each. Logs, gossip, witnesses and disks only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from tests.lenders import lender
 from tests.simulation.loop import VirtualLoop, run
 from tests.simulation.machine import Machine, Setting
 from tests.simulation.network import Network
+from tests.simulation.remembered import remembered
 from tests.simulation.trace import Trace
 from tests.simulation.world import manifest, quiet, table
 
 #: Entries that each member has at the start.
 ENTRIES = 10
-#: Seconds that idle traffic is measured for: two rounds of anti-entropy.
-IDLE = 4.0
+#: Seconds that idle traffic is measured for: some rounds of anti-entropy, two heartbeats.
+IDLE = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def measure(members: int, seed: int = 0) -> Scale:
     machines = [
         Machine(setting, f"lender-{n}", lender(n).keyring, random.Random(f"{n} {seed}")) for n in range(1, members + 1)
     ]
-    with quiet(trace):
+    with quiet(trace), remembered():
         scale: Scale = run(loop, _measured(network, loop, machines))
     return scale
 
@@ -71,7 +72,7 @@ async def _measured(network: Network, loop: VirtualLoop, machines: list[Machine]
 async def _append(machine: Machine, count: int) -> None:
     node = machine.node
     assert node is not None
-    task = node.process.start(node.committer.append([_entry(machine, number) for number in range(count)]))
+    task = node.process.start(node.assembly.committer.append([_entry(machine, number) for number in range(count)]))
     await task
 
 

@@ -220,7 +220,7 @@ class World:
         if machine.member == self.plan.culprit:
             return
         self.watch.started(machine, parts)
-        append = parts.committer.append
+        append = parts.assembly.committer.append
 
         async def watched(entries: Any) -> int:
             index = await append(entries)
@@ -228,7 +228,7 @@ class World:
             self.trace.say(machine.member, "has appended", index, len(entries))
             return index
 
-        parts.committer.append = watched  # type: ignore[method-assign]
+        parts.assembly.committer.append = watched  # type: ignore[method-assign]
 
     def _went_down(self, machine: Machine) -> None:
         self.counts["crashes"] += 1
@@ -389,7 +389,7 @@ class World:
         request = lender_pb2.ExposureRequest(
             borrower=borrower, purpose=entry_pb2.PURPOSE_PRE_LOAN, consent_digest=CONSENT
         )
-        outcome = await self.call(machine, lambda parts: parts.asking.exposure(request))
+        outcome = await self.call(machine, lambda parts: parts.assembly.asking.exposure(request))
         if isinstance(outcome, lender_pb2.ExposureResponse):
             self.counts["answers"] += 1
             self.counts["answers with amounts"] += outcome.HasField("amounts")
@@ -514,7 +514,7 @@ async def _summary(parts: Parts, rows: list[lender_pb2.FeedRow]) -> lender_pb2.R
         yield lender_pb2.ReportRequest(strict=False, rows=rows)
 
     summary = lender_pb2.ReportSummary()
-    async for response in parts.reporting.report(requests()):
+    async for response in parts.assembly.reporting.report(requests()):
         if response.HasField("summary"):
             summary = response.summary
     return summary
