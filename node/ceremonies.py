@@ -95,7 +95,8 @@ class Ceremonies:
             except PlimsollError as error:  # a log or the vault cannot be read or written: the rest of the node goes on
                 log.error("key ceremony cannot be followed", why=str(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
             self._news.clear()
 
     def wake(self) -> None:

@@ -160,7 +160,8 @@ class Gossip:
             return name in self._peers and await self._offer(self._peers[name], held, index, limit)
 
         try:
-            await asyncio.wait_for(ask_quorum(there, min(enough, len(there)), offer, OFFER_PATIENCE), limit)
+            async with asyncio.timeout(limit):
+                await ask_quorum(there, min(enough, len(there)), offer, OFFER_PATIENCE)
         except (PlimsollError, TimeoutError) as error:
             log.debug("not passed on to enough", log=member, why=str(error))
             return False
@@ -225,7 +226,8 @@ class Gossip:
             if peer is None or replica.size >= size or self._clock.monotonic() > deadline:
                 break
             try:
-                await asyncio.wait_for(self._pull(peer, replica.origin), deadline - self._clock.monotonic())
+                async with asyncio.timeout(deadline - self._clock.monotonic()):
+                    await self._pull(peer, replica.origin)
             except (PlimsollError, TimeoutError) as error:
                 log.info("fetch failed", peer=name, log=origin, why=str(error))
         if replica.size < size:

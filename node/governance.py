@@ -105,7 +105,8 @@ class Governance:
             while await self._advanced():
                 await self._on_change(self.history)
             try:
-                await asyncio.wait_for(self._grown.wait(), IDLE)
+                async with asyncio.timeout(IDLE):
+                    await self._grown.wait()
             except TimeoutError:
                 continue
             await asyncio.sleep(GAP)

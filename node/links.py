@@ -80,7 +80,8 @@ class Link:
         try:
             while True:
                 try:
-                    answer = await asyncio.wait_for(call.read(), timeout)
+                    async with asyncio.timeout(timeout):
+                        answer = await call.read()
                 except TimeoutError as error:
                     raise self._failed(Unavailable("STALLED", f"{self.member} sends no more")) from error
                 except grpc.aio.AioRpcError as error:

@@ -1,7 +1,7 @@
 """Work that is done one piece at a time, in threads, for callers who take turns.
 
-A caller waits behind its own pieces before it waits behind others', so that many of one member's delay another's by one;
-and nobody waits in a thread, of which there are few.
+A caller waits behind its own pieces before it waits behind others', so that many of one member's delay another's by
+one; and nobody waits in a thread, of which there are few.
 """
 
 from __future__ import annotations
