@@ -180,6 +180,7 @@ def setting(found_module: Found, tmp_path_factory: pytest.TempPathFactory) -> Se
         ("too_large", "lacking"),
         ("reset", "pings"),
         ("unanswered",),
+        ("connections",),
     ],
     ids="-".join,
 )
