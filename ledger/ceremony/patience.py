@@ -14,8 +14,8 @@ class Timing:
     nothing safer and a dealer may have lost what it would deal. settle: from a Close to the first Confirmation, for
     complaints to arrive. reveal_wait: for a dealer to answer a complaint. turn: custodian i waits i - 1 turns longer
     before it closes or confirms, so that others can follow the first. retry_wait: before the second attempt; each later
-    one waits twice as long as the one before it, up to max_retry_wait. dealer_wait: in a resharing, for dealers to take the
-    places of those that turned out bad, before the attempt is given up.
+    one waits twice as long as the one before it, up to max_retry_wait. dealer_wait: in a resharing, for dealers to take
+    the places of those that turned out bad, before the attempt is given up.
     """
 
     close_wait: float = 60.0
