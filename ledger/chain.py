@@ -74,7 +74,11 @@ class Chain:
             self._damaged.pop(log.origin, None)
         except Unverified as error:
             self._damaged[log.origin] = error
-        self._by_origin[log.origin] = self._by_member[log.member] = log
+        held = self._by_member.get(log.member)
+        if held is None or held.origin == log.origin or log.origin not in self._by_origin:
+            self._by_member[log.member] = log
+        # Else it is a former log of the member's, read or begun anew: it has written another one since.
+        self._by_origin[log.origin] = log
 
     def log(self, member: str) -> Log:
         """The member's log. Raises NotFound."""
