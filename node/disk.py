@@ -15,6 +15,8 @@ log = structlog.get_logger()
 
 #: Seconds between two looks.
 INTERVAL = 1.0
+#: Seconds after which a write that is not done is no longer a slow one. A node at rest writes every few seconds.
+PATIENCE = 10.0
 
 
 class Disk:
@@ -51,6 +53,10 @@ class Disk:
                 store.check_writable()
             except Unready as error:
                 problems.setdefault(error.reason, error.message)
+            if store.waiting > PATIENCE:
+                problems.setdefault(
+                    "DISK_STALLED", "the disk stalls: what is to be written waits, and so do its senders"
+                )
         for reason in problems.keys() - self.problems.keys():
             log.error("nothing can be written, reading goes on", reason=reason, why=problems[reason])
         if self.problems and not problems:

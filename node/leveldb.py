@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from itertools import islice
@@ -50,6 +51,8 @@ class LevelStore:
         self._guards: dict[bytes, threading.Lock] = {}
         #: Why a write has failed, until the store is opened again.
         self._failure: PlimsollError | None = None
+        #: By thread, when the write began that it waits for; monotonic.
+        self._writing: dict[int, float] = {}
         self._closed = False
         #: Whether opening the store again has failed half way, so that there is nothing to read from.
         self.is_shut = False
@@ -104,11 +107,19 @@ class LevelStore:
                 raise self._failure or self._not_written()
             if expect is not None and self._get(expect[0]) != expect[1]:
                 raise StoreConflict
+            self._writing[threading.get_ident()] = time.monotonic()
             try:
                 batch.write()
             except BaseException as error:
                 self._failure = self.refusal(error) if isinstance(error, Exception) else self._not_written()
                 raise
+            finally:
+                del self._writing[threading.get_ident()]
+
+    @property
+    def waiting(self) -> float:
+        """Seconds since the oldest of the writes began that the disk has not taken yet; 0 where there is none."""
+        return max((time.monotonic() - begun for begun in list(self._writing.values())), default=0.0)
 
     def check_writable(self) -> None:
         """Whether writes are taken. Opens the store again where a full disk had made one fail and there is room now.

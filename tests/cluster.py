@@ -67,6 +67,8 @@ class Cluster:
         """For `found`."""
         self.folder = folder
         self.network = network or Loopback()
+        #: How a node is started.
+        self.program = [sys.executable, "-m", "node"]
         self.members = tuple(members)
         self._passphrase_file = folder / "passphrase"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -206,7 +208,7 @@ class Cluster:
             adopt = [] if (home / "manifest.note").exists() else ["--manifest", str(self.manifest_file)]
             with self.log_file(member).open("ab") as log:
                 self._processes[member] = subprocess.Popen(
-                    [*self.network.inside(member), sys.executable, "-m", "node", "--home", str(home), "run", *adopt],
+                    [*self.network.inside(member), *self.program, "--home", str(home), "run", *adopt],
                     cwd=_REPOSITORY,
                     env=self.environment,
                     stdin=subprocess.DEVNULL,

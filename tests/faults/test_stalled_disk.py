@@ -60,7 +60,10 @@ def test_others_go_on_while_one_disk_stalls_and_it_catches_up(three: Cluster, di
         publish(three, SECOND, 20)
         three.wait_until(lambda: three.sizes(SECOND)[SECOND] == three.sizes(THIRD)[SECOND], "the others agree", 30)
         assert outstanding(three, THIRD) == 121
-        time.sleep(8)
+        three.wait_until(lambda: bool(three.status(STALLED).alerts), "its operator is told", 60)
+        status = three.status(STALLED)
+        assert (status.state, "the disk stalls" in status.alerts[0]) == ("read-only", True)
+        assert all(peer.reachable for peer in three.status(THIRD).peers)  # it still answers who only reads
         assert not acknowledged.is_set()
     finally:
         disk.go_on()
@@ -68,6 +71,7 @@ def test_others_go_on_while_one_disk_stalls_and_it_catches_up(three: Cluster, di
     three.wait_same_heads(RECOVERY)
     for member in three.members:
         assert outstanding(three, member) == 125
+        assert (three.status(member).state, list(three.status(member).alerts)) == ("serving", [])
 
 
 def test_a_node_killed_before_a_stalled_disk_loses_nothing_it_acknowledged(three: Cluster, disk: LoopDisk) -> None:

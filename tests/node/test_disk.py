@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import plyvel
 import pytest
@@ -28,6 +31,42 @@ def test_it_says_when_the_disk_is_full_and_when_there_is_room_again(store, monke
             disk.look()
             assert disk.is_full is (free < 10)
     assert [(each["log_level"], each.get("reason")) for each in logs] == [("error", "DISK_FULL"), ("info", None)]
+
+
+def test_it_says_when_a_write_is_not_done_and_when_it_is(store, monkeypatch) -> None:
+    done, begun = threading.Event(), threading.Event()
+
+    class Waiting:
+        """A batch that a disk takes when it pleases."""
+
+        def put(self, key: bytes, value: bytes) -> None:
+            """As if."""
+
+        delete = put
+
+        def write(self) -> None:
+            begun.set()
+            assert done.wait(10)
+
+    monkeypatch.setattr(store, "_db", SimpleNamespace(write_batch=lambda sync: Waiting(), close=store._db.close))
+    monkeypatch.setattr("node.disk.PATIENCE", 0.2)
+    disk = Disk([store], 0)
+    writing = threading.Thread(target=store.write, args=([(b"a", b"1")],))
+    writing.start()
+    with structlog.testing.capture_logs() as logs:
+        assert begun.wait(10)
+        disk.look()
+        assert disk.alerts == []
+        time.sleep(0.3)
+        disk.look()
+        assert list(disk.problems) == ["DISK_STALLED"]
+        assert not disk.is_full
+        done.set()
+        writing.join()
+        assert store.waiting == 0
+        disk.look()
+    assert disk.alerts == []
+    assert [(each["log_level"], each.get("reason")) for each in logs] == [("error", "DISK_STALLED"), ("info", None)]
 
 
 class Batch:
