@@ -1,4 +1,4 @@
-"""A large consortium: how long its members take to agree, and what that costs each. Logs, gossip, witnesses and disks only."""
+"""A large consortium: how long its members take to agree, and what that costs each. Logs, gossip and witnesses only."""
 
 from __future__ import annotations
 

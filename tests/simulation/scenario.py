@@ -43,7 +43,8 @@ def draw(seed: int, members: int | None = None) -> Plan:
     ceremony = (rng.random() < 0.2 or villain == "ceremony") and villain != "forker"
     seconds = rng.uniform(30, 60) if large or ceremony else rng.uniform(12, 30)
     events = _business(rng, names, seconds, 2 if large else 1)
-    for _ in range(rng.choice((0, 1, 2, 3, 4)) * (2 if large else 1)):
+    rough = rng.random() < 0.1
+    for _ in range(rng.randint(8, 15) if rough else rng.choice((0, 1, 2, 3, 4)) * (2 if large else 1)):
         events.append(_trouble(rng, names, seconds))
     if rng.random() < 0.15:
         events += _rewind(rng, names, culprit, seconds)
