@@ -61,6 +61,7 @@ class _Jump:
             raise Stuck
         self._turns = 0 if timeout > 0 else self._turns + 1
         if self._turns > MOST_TURNS:
+            self._turns = 0
             raise Spins(", ".join(sorted({repr(task.get_coro()) for task in asyncio.all_tasks(self._loop)})[:20]))
         self._loop.now += max(0.0, timeout)
         return []
@@ -146,10 +147,12 @@ def run(loop: VirtualLoop, main: Any) -> Any:
     try:
         return loop.run_until_complete(main)
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in sorted(left, key=hash):
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        asyncio.set_event_loop(None)
-        loop.close()
+        try:
+            left = asyncio.all_tasks(loop)
+            for task in sorted(left, key=hash):
+                task.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
