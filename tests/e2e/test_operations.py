@@ -153,6 +153,13 @@ def lost_disk(machine: Machine, blocks: list[list[str]]) -> None:
     machine.cluster.wait_same_heads()
 
 
+def certificates(machine: Machine, blocks: list[list[str]]) -> None:
+    ((issue,),) = blocks
+    machine.type(issue)
+    issued = Path(machine.places["/var/backups"]) / "loans-2"
+    assert {path.name for path in issued.iterdir()} == {"lender-loans.pem", "lender-loans.key", "ca.pem"}
+
+
 def only_looks(machine: Machine, blocks: list[list[str]]) -> None:
     for block in blocks:
         for line in block:
@@ -165,7 +172,11 @@ RUNS: dict[str, Callable[[Machine, list[list[str]]], None]] = {
     "Backup and restore": backup,
     "A lost disk": lost_disk,
     "A full disk": only_looks,
+    "A disk that stalls": only_looks,
     "A restored or copied disk": only_looks,
+    "Partitions and storms": only_looks,
+    "Certificates": certificates,
+    "Clocks": only_looks,
 }
 
 

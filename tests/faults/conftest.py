@@ -29,7 +29,7 @@ def dlog_table() -> None:
     table.load()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network() -> Iterator[Namespaces]:
     """A namespace each for lender-1 to lender-5."""
     if why := namespaces.reason():
