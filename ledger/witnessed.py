@@ -113,14 +113,18 @@ class Witnessed:
     def conflict(self, log: Log, *others: SignedHead) -> Conflict | None:
         """Two witnessed heads of this log that cannot both be of one history, by what is held of it, if there are.
 
-        others: verified as witnessed, and perhaps not kept.
+        others: verified as witnessed, and perhaps not kept. A head of another history than the one held conflicts with
+        those of this history that are no smaller; a smaller one may be from before the two parted.
         """
         state = log.state
         heads = [*(kept.signed for kept in self._kept(log.origin)), *others]
         heads = [signed for signed in heads if signed.head.size <= state.size]
         good = [signed for signed in heads if state.tree.root_at(signed.head.size) == signed.head.root]
         bad = [signed for signed in heads if signed not in good]
-        return Conflict(good[-1], bad[-1]) if good and bad else None
+        if not good or not bad:
+            return None
+        largest, smallest = max(good, key=_size), min(bad, key=_size)
+        return Conflict(largest, smallest) if _size(smallest) <= _size(largest) else None
 
     def _fill(self, fresh: Kept) -> None:
         """An older head that is the largest of its hour."""
@@ -185,6 +189,10 @@ class Collected:
     def add(self, answered: SignedHead) -> None:
         """One thread at a time. Raises InvalidInput for another head."""
         self.signed = merged(self.signed, answered)
+
+
+def _size(signed: SignedHead) -> int:
+    return signed.head.size
 
 
 def _adds(fresh: Kept, known: Kept) -> bool:

@@ -218,8 +218,9 @@ class Witnessing:
     # -- what others know
 
     def notes(self) -> list[bytes]:
-        """The largest witnessed head of each log, for others."""
-        return self._witnessed.notes()
+        """The largest witnessed head of each log, for others; and where two conflict both, as not everybody can tell."""
+        pairs = (self._chain.conflicting_witnesses(held.origin) for held in self._chain.logs())
+        return list(dict.fromkeys([*self._witnessed.notes(), *(note for pair in pairs if pair for note in pair)]))
 
     async def learn(self, notes: Sequence[bytes]) -> None:
         """Keeps what is new among others' witnessed heads. Raises InvalidInput, Unverified for what is none."""
@@ -233,14 +234,15 @@ class Witnessing:
     async def _learn(self, note: bytes) -> None:
         signed, manifest, member = await self._off_loop(verify_witnessed_in, note, self._consortium.history)
         await self._show(signed)
-        held = self._chain.log_by_origin(signed.head.origin)
+        held, before = self._chain.log_by_origin(signed.head.origin), self._witnessed.newest(signed.head.origin)
         try:
             await self._off_loop(self._witnessed.keep, signed, manifest, member)
         except Conflict as conflict:
             await self._show(conflict.known)  # of one size: these two are a fork by themselves
             await self._freezing.in_conflict(conflict)
         if held.origin in self._gossip.problems:
-            await self._freezing.look_at(held, signed)
+            # The one before is not kept where both are of one hour.
+            await self._freezing.look_at(held, signed, *([] if before is None else [before.signed]))
 
     def _is_news(self, head: Head) -> bool:
         """Whether a head, were it witnessed, would say anything that is not known: a larger one, or another history."""

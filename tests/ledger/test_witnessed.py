@@ -173,19 +173,29 @@ def test_two_witnessed_heads_of_one_size_conflict_and_name_who_cosigned_both():
     assert double_cosigners(found.value.known, found.value.other, MANIFEST) == ("lender-3", "lender-4")
 
 
-@pytest.mark.parametrize(("here", "there"), [(4, 9), (9, 4)])
-def test_witnessed_heads_of_different_sizes_that_conflict_are_found_once_the_tree_is_held(here, there):
+@pytest.mark.parametrize(("branch", "other"), [(0, 1), (1, 0)])
+def test_witnessed_heads_of_different_sizes_that_conflict_are_found_once_the_larger_tree_is_held(branch, other):
     one = kept()
-    one.add(note(here))
-    one.add(note(there, T + HOUR * (1 if there > here else -1), branch=1))
+    one.add(note(4, branch=other))
+    one.add(note(9, T + HOUR, branch=branch))
     chain = chain_of(MANIFEST)
     log = chain.log(AUTHOR)
     assert one.conflict(log) is None
-    chain.own(signer(1)).append(history(10))
+    chain.own(signer(1)).append(history(10, branch))
     found = one.conflict(log)
     assert found is not None
-    assert {found.known.head.size, found.other.head.size} == {here, there}
-    assert found.known == head(here)
+    assert (found.known, found.other) == (head(9, branch), head(4, other))
+
+
+def test_a_witnessed_head_from_before_the_branches_parted_conflicts_with_neither():
+    common = 5
+    one = kept()
+    one.add(note(4))
+    witnessed = cosigned(head_of(history(9, 1, common), MANIFEST), MANIFEST, dict.fromkeys((2, 3, 4), T + HOUR))
+    one.add(witnessed)
+    chain = chain_of(MANIFEST)
+    chain.own(signer(1)).append(history(12, 2, common))
+    assert one.conflict(chain.log(AUTHOR)) is None
 
 
 def test_heads_of_one_history_do_not_conflict():
