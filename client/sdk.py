@@ -115,11 +115,15 @@ class Session:
 
     def manifest(self) -> bytes:
         """The founding manifest, a signed note; `lineage` has what followed it."""
-        return self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT).manifest
+        return self.manifests().manifest
+
+    def manifests(self) -> audit_pb2.ManifestResponse:
+        """All manifests with what shows them to be approved; nothing of it is verified."""
+        return self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT)
 
     def lineage(self) -> Lineage:
         """All manifests, of which the last one is in force: verified. Raises as `ledger.lineage.open_lineage`."""
-        response = self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT)
+        response = self.manifests()
         return verify_lineage(response.manifest, response.successions)
 
     def heads(self) -> list[bytes]:

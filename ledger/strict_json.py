@@ -37,6 +37,10 @@ class Document:
             raise _bad("not JSON", "") from error
         return cls(value)
 
+    def __contains__(self, key: str) -> bool:
+        """Whether a key is there that nobody has taken: of those that may be left out."""
+        return key in self._left
+
     def path(self, key: str) -> str:
         """Where that key's value stands."""
         return f"{self._path}.{key}" if self._path else key

@@ -1,6 +1,9 @@
 """What the last audit saw of every log, kept in a file: between two audits no log may shrink or change.
 
-    {"format": "plimsoll/audit-state/v1", "consortium": hex, "logs": {origin: {"size": n, "root": hex}}}
+    {"format": "plimsoll/audit-state/v1", "consortium": hex, "manifests": [hex],
+     "logs": {origin: {"size": n, "root": hex}}}
+
+"manifests" are the ids of all, in order; a state that was written before there were successors has none.
 
 It is public, but must be kept where those who are audited cannot write.
 """
@@ -23,15 +26,17 @@ MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """heads: by origin."""
+    """heads: by origin. manifests: the ids of all, in order; none if that was not kept."""
 
     consortium: bytes
     heads: Mapping[str, Head]
+    manifests: tuple[bytes, ...] = ()
 
     def encode(self) -> bytes:
         """The file's bytes, of which `parse` makes the same memory."""
         logs = {head.origin: {"size": head.size, "root": head.root.hex()} for head in self.heads.values()}
-        facts = {"format": FORMAT, "consortium": self.consortium.hex(), "logs": logs}
+        manifests = [each.hex() for each in self.manifests]
+        facts = {"format": FORMAT, "consortium": self.consortium.hex(), "manifests": manifests, "logs": logs}
         return json.dumps(facts, indent=1).encode() + b"\n"
 
 
@@ -46,7 +51,8 @@ def parse(raw: bytes) -> Memory:
 def _read(document: Document) -> Memory:
     if document.text("format") != FORMAT:
         raise InvalidInput("BAD_STATE", f"the format is not {FORMAT}", "format")
-    memory = Memory(document.hex("consortium", 32), dict(map(_head, document.named("logs"))))
+    manifests = document.hexes("manifests", 32) if "manifests" in document else ()
+    memory = Memory(document.hex("consortium", 32), dict(map(_head, document.named("logs"))), manifests)
     document.finish()
     return memory
 
@@ -58,8 +64,11 @@ def _head(log: tuple[str, Document]) -> tuple[str, Head]:
     return origin, head
 
 
-def compare(head: Head, follower: Follower) -> None:
-    """Holds what was seen against the log as read now. Raises Unverified."""
+def compare(head: Head, follower: Follower, end: int | None = None) -> None:
+    """Holds what was seen against the log as read now. end: where it has ended, if it has: what is beyond does not
+    count, and nobody has to keep it. Raises Unverified."""
+    if end is not None and end <= follower.size < head.size:
+        return
     if follower.size < head.size:
         raise Unverified("SHRUNK", f"the log had {head.size} entries at the last audit and has {follower.size} now")
     if follower.root_at(head.size) != head.root:

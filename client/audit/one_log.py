@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 from plimsoll.v1 import peer_pb2
 
 from client.audit import memory, receipts, witnesses
+from client.audit.accusations import Accusation
 from client.audit.follower import Follower, Taken
+from client.audit.logs import LogId
 from client.audit.proofs import Pool
 from client.audit.report import Finding, LogReport
 from client.audit.tally import Tally
 from client.audit.witnesses import Claim
 from client.sdk import Session
 from ledger.checkpoint import Head
-from ledger.errors import InvalidInput, PlimsollError, Unverified
-from ledger.note import VerifierKey
+from ledger.errors import InvalidInput, NotFound, PlimsollError, Unverified
+from ledger.history import History
 from ledger.receipt import Receipt
 
 Progress = Callable[[str, int, int], None]
@@ -23,63 +26,109 @@ Progress = Callable[[str, int, int], None]
 
 
 class OneLog:
-    """One member's log, read through `session`."""
+    """One log, read through `session` as far as the node has it, also where it has ended before.
+
+    What is beyond its end does not count; but answers given before the end was known, and approvals of the very change
+    that ends it, stand there.
+    """
 
     def __init__(
         self,
         session: Session,
-        member: str,
-        key: VerifierKey,
+        log: LogId,
+        tally: Tally,
         *,
         sizes: Iterable[int] = (),
         leaves: Iterable[int] = (),
         sampled: Sequence[int] = (),
-        keep_labels: bool = False,
     ) -> None:
-        """sizes, leaves: at which roots and leaf hashes will be needed. sampled: the receipts to check. keep_labels:
-        whether entries will be looked for by label."""
-        self.member = member
-        self.key = key
-        self.follower = Follower(key, sizes, {*leaves, *sampled})
-        self.tally = Tally(member, keep_labels=keep_labels)
+        """sizes, leaves: at which roots and leaf hashes will be needed. sampled: the receipts to check."""
+        end = () if log.ended is None else (log.ended.size,)
+        self.id = log
+        self.member = log.member
+        self.key = log.key
+        self.follower = Follower(log.key, {*sizes, *end}, {*leaves, *sampled})
+        self.tally = tally
         self.findings: list[Finding] = []
+        self.accused: tuple[Accusation, ...] = ()
         self._session = session
         self._sampled = list(sampled)
         self._whole = False
         self._receipts = 0
         self._proofs: int | None = None
+        self._roots: dict[int, bytes] = {}
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its author has signed two histories and the members have ended it: what counts is fixed."""
+        return bool(self.accused) and self.id.ended is not None
 
     @property
     def report(self) -> LogReport:
         """What has been seen so far."""
-        return LogReport(self.member, self.follower.head, self.tally.kinds, self._receipts, self._proofs)
+        end = None if self.id.ended is None else self.id.ended.size
+        kinds = self.tally.kinds
+        return LogReport(self.member, self.follower.head, kinds, self._receipts, self._proofs, end, bool(self.accused))
 
     def read(self, expected: int, progress: Progress) -> None:
         """Reads the log from its first entry on. expected: how many there should be, for the progress."""
         try:
             for block in self._session.read(self.key.name):
                 self.tally.count(self._take(block))
-                progress(f"reading {self.member}", self.follower.size, expected)
+                progress(f"reading {self.id.name}", self.follower.size, expected)
             self._whole = True
         except _Broken as broken:
             self._note(broken.error, broken.index)
+        except NotFound as error:
+            if self.id.ended is None or self.id.ended.size:  # one that never had an entry nobody has to keep
+                self._note(error, 0)
         except PlimsollError as error:
             self._note(error, self.follower.size)
 
-    def compare(self, claims: Sequence[Claim], sources: Mapping[str, Session], own: str) -> None:
+    def check_end(self) -> None:
+        """That a log that has ended is the one the manifest means, as far as it counts."""
+        ended = self.id.ended
+        if ended is None:
+            return
+        root = self.follower.root_at(ended.size)
+        try:
+            if root is None and self._whole:
+                raise Unverified("TRUNCATED", f"{self.id.name} ended with {ended.size} entries; the node has fewer")
+            if root is not None and root != ended.root:
+                raise Unverified("OTHER_ROOT", f"{self.id.name} has another root where the manifest says it ended")
+        except Unverified as error:
+            self._note(error, self.follower.size if root is None else None)
+
+    def compare(self, claims: Sequence[Claim], sources: Mapping[str, Session], own: str, history: History) -> None:
         """Holds the heads that members hold against what was read; `own` is the one we read through."""
+        good: list[Claim] = []
         for claim in claims if self._whole else ():
             try:
                 if claim.witness == own and self.follower.size < claim.head.size:
                     raise Unverified("TRUNCATED", "the node hands out fewer entries than its head covers")
                 witnesses.compare(claim, self.follower, sources[claim.witness].consistency)
+                good.append(claim)
             except PlimsollError as error:
-                self._note(error, None)
+                if error.reason != "FORK" or not self.is_settled:  # that there are two is known
+                    self._note(error, None)
+        self._compare_witnessed([claim for claim in claims if claim.witnessed], good, history)
+
+    def _compare_witnessed(self, claims: Sequence[Claim], good: Sequence[Claim], history: History) -> None:
+        for one, other in combinations(claims, 2):
+            parted = one.head.size == other.head.size and one.head.root != other.head.root
+            # One of another history than the one read may be from after the two parted, the other one from before.
+            right, wrong = (one, other) if one in good else (other, one)
+            apart = self._whole and right in good and wrong not in good and wrong.head.size <= right.head.size
+            if parted or apart:
+                self._note(witnesses.conflict(one.signed.note.encode(), other.signed.note.encode(), history), None)
+                return
 
     def compare_with_last(self, head: Head) -> None:
         """Holds what the last audit saw against what was read."""
+        if self.is_settled:  # the node may hold another of its histories by now; where it ended is checked
+            return
         try:
-            memory.compare(head, self.follower)
+            memory.compare(head, self.follower, None if self.id.ended is None else self.id.ended.size)
         except Unverified as error:
             self._note(error, None)
 
@@ -96,13 +145,26 @@ class OneLog:
         """Reads the log a second time, now that the keys are known, and hands its positions to the pool. Yields what
         the pool has found so far, of any log."""
         self._proofs = 0
-        size, again = self.follower.size, Follower(self.key, [self.follower.size])
+        for taken, again in self._again(()):
+            count, findings = pool.submit(self.member, taken)
+            yield from findings
+            self._proofs += count
+            progress(f"proofs of {self.id.name}", again.size, self.follower.size)
+
+    def find_roots(self, sizes: Iterable[int], progress: Progress) -> None:
+        """Reads the log once more for roots that nobody knew would be needed."""
+        wanted = {size for size in sizes if size <= self.follower.size and self.follower.root_at(size) is None}
+        for _, again in self._again(wanted) if wanted else ():
+            self._roots |= {size: root for size in wanted if (root := again.root_at(size)) is not None}
+            progress(f"reading {self.id.name} again", again.size, self.follower.size)
+
+    def _again(self, sizes: Iterable[int]) -> Iterator[tuple[Taken, Follower]]:
+        """The log as it was read, once more. That it is not the same is noted."""
+        size = self.follower.size
+        again = Follower(self.key, {*sizes, size})
         try:
             for block in self._session.read(self.key.name) if size else ():
-                count, findings = pool.submit(self.member, again.take(block))
-                yield from findings
-                self._proofs += count
-                progress(f"proofs of {self.member}", again.size, size)
+                yield again.take(block), again
                 if again.size >= size:
                     break
             if again.root_at(size) != self.follower.root_at(size):
@@ -119,16 +181,16 @@ class OneLog:
 
     def root_at(self, size: int) -> bytes:
         """The root at one of the sizes asked for. Raises InvalidInput for others."""
-        root = self.follower.root_at(size)
+        root = self._roots.get(size, self.follower.root_at(size))
         if root is None:
-            raise InvalidInput("BAD_SIZE", f"the root of {self.member}'s log at size {size} was not kept", "size")
+            raise InvalidInput("BAD_SIZE", f"the root of {self.id.name} at size {size} was not kept", "size")
         return root
 
     def leaf_hash(self, index: int) -> bytes:
         """The leaf hash at one of the indices asked for. Raises InvalidInput for others."""
         leaf = self.follower.leaf(index)
         if leaf is None:
-            raise InvalidInput("BAD_INDEX", f"entry {index} of {self.member}'s log was not kept", "index")
+            raise InvalidInput("BAD_INDEX", f"entry {index} of {self.id.name} was not kept", "index")
         return leaf
 
     def find(self, label: bytes) -> int | None:

@@ -24,11 +24,12 @@ TASK_SIZE = 512
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Positions of one member: (index, entry) each; and the keys they must be under."""
+    """Positions of one member: (index, entry) each; the keys they must be under, which are the same in all key epochs;
+    and the newest of these."""
 
     consortium: bytes
     member: str
-    epoch: int
+    newest: int
     fields: tuple[Point, ...]
     entries: tuple[tuple[int, bytes], ...] = field(repr=False)
 
@@ -46,7 +47,7 @@ def check(task: Task) -> list[Finding]:
 
 def _check_one(task: Task, entry: bytes) -> None:
     record = PositionEntry.parse(entry)
-    if record.epoch != task.epoch:
+    if not 1 <= record.epoch <= task.newest:
         raise Unverified("WRONG_EPOCH", f"a position under keys of epoch {record.epoch}")
     if record.ciphertext is None:  # closed
         return
@@ -56,7 +57,9 @@ def _check_one(task: Task, entry: bytes) -> None:
 class Pool:
     """Checks positions on all cores while they are read; a context manager. Holds a bounded number of tasks."""
 
-    def __init__(self, consortium: bytes, keys: PublicKeys, workers: int | None = None) -> None:
+    def __init__(self, consortium: bytes, keys: PublicKeys, newest: int, workers: int | None = None) -> None:
+        """keys: of any epoch. newest: the last epoch that a manifest has begun."""
+        self._newest = newest
         self._consortium = consortium
         self._keys = keys
         count = workers or os.cpu_count() or 1
@@ -82,7 +85,7 @@ class Pool:
         findings: list[Finding] = []
         for start in range(0, len(entries), TASK_SIZE):
             part = tuple(entries[start : start + TASK_SIZE])
-            task = Task(self._consortium, member, self._keys.epoch, self._keys.fields, part)
+            task = Task(self._consortium, member, self._newest, self._keys.fields, part)
             self._running.append(self._pool.submit(check, task))
             if len(self._running) > self._limit:
                 findings += self._running.popleft().result()

@@ -32,13 +32,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
-    """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for."""
+    """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for.
+
+    ended: how many entries count of a log that has ended; None for one that is written. frozen: its author has signed
+    two histories.
+    """
 
     member: str
     head: Head
     entries: Mapping[str, int] = field(default_factory=dict)
     receipts: int = 0
     proofs: int | None = None
+    ended: int | None = None
+    frozen: bool = False
 
     def facts(self) -> dict[str, Any]:
         """For programs."""
@@ -50,13 +56,16 @@ class LogReport:
             "entries": dict(self.entries),
             "receipts": self.receipts,
             "proofs": self.proofs,
+            "ended": self.ended,
+            "frozen": self.frozen,
         }
 
 
 @dataclass(slots=True)
 class Report:
     """The verdict: bad where anything was found. through: the node read from. asked: the members whose heads were
-    compared; silent: those that did not answer. keys: the phase of the key ceremony, and its public keys once final."""
+    compared; silent: those that did not answer. phase: of the newest key ceremony; public_keys: of the epoch in force.
+    manifests, epochs, frozen: what is told of each, for programs."""
 
     through: str
     consortium: bytes
@@ -66,6 +75,9 @@ class Report:
     silent: dict[str, str] = field(default_factory=dict)
     phase: str = ""
     public_keys: list[bytes] = field(default_factory=list)
+    manifests: list[dict[str, Any]] = field(default_factory=list)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    frozen: list[dict[str, Any]] = field(default_factory=list)
     transcripts: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -81,10 +93,13 @@ class Report:
             "through": self.through,
             "consortium": self.consortium.hex(),
             "name": self.name,
+            "manifests": self.manifests,
             "logs": [log.facts() for log in self.logs],
             "heads_from": self.asked,
             "silent": self.silent,
             "keys": {"phase": self.phase, "public_keys": [key.hex() for key in self.public_keys]},
+            "epochs": self.epochs,
+            "frozen": self.frozen,
             "transcripts": self.transcripts,
             "findings": [finding.facts() for finding in self.findings],
         }

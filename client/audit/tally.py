@@ -1,24 +1,41 @@
-"""What a log holds, counted while it is read; and the entries that the key ceremony is replayed from."""
+"""What a log holds, counted while it is read; and the few entries that more is worked out from."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 
+from client.audit.accusations import Accusations
+from client.audit.ballots import Ballots
 from client.audit.follower import Taken
 from ledger.ceremony import CeremonyEntry, read_entry
 from ledger.entries import Kind, file_entry, kind_name
+from ledger.note import VerifierKey
 
 _CEREMONY = frozenset({Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION})
+_BALLOTS = frozenset({Kind.PROPOSAL, Kind.APPROVAL})
+_READ = _CEREMONY | _BALLOTS | {Kind.EVIDENCE}
 
 
 class Tally:
-    """Of one member's log. labels: index of the first entry under each label; kept only where asked for."""
+    """Of one log. labels: index of the first entry under each label; kept only where asked for."""
 
-    def __init__(self, member: str, *, keep_labels: bool) -> None:
+    def __init__(
+        self,
+        member: str,
+        *,
+        keep_labels: bool,
+        origin: str = "",
+        manifests: Collection[bytes] = (),
+        keys: Mapping[str, VerifierKey] | None = None,
+    ) -> None:
+        """member, origin: whose log it is, and which. manifests: the ids of all. keys: of all logs, by origin."""
         self._member = member
         self._keep_labels = keep_labels
         self._codes: Counter[int] = Counter()
         self.ceremony: list[CeremonyEntry] = []
+        self.ballots = Ballots(member, origin, manifests)
+        self.accusations = Accusations(member, keys or {})
         self.labels: dict[bytes, int] = {}
 
     @property
@@ -35,6 +52,15 @@ class Tally:
             for index, (_, label) in enumerate(filings, taken.start):
                 if label is not None:
                     self.labels.setdefault(label, index)
-        if not _CEREMONY.isdisjoint(codes):
-            reads = (read_entry(self._member, index, entry) for index, entry in enumerate(taken.entries, taken.start))
-            self.ceremony += [read for read in reads if read is not None]
+        if not _READ.isdisjoint(codes):
+            for index, ((code, _), entry) in enumerate(zip(filings, taken.entries, strict=True), taken.start):
+                self._read(index, code, entry)
+
+    def _read(self, index: int, code: int, entry: bytes) -> None:
+        if code in _CEREMONY:
+            read = read_entry(self._member, index, entry)
+            self.ceremony += [] if read is None else [read]
+        elif code in _BALLOTS:
+            self.ballots.take(index, code, entry)
+        elif code == Kind.EVIDENCE:
+            self.accusations.take(index, entry)

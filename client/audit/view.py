@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from client import render
 from client.audit.report import LogReport, Report
 from client.text import one_line
+from ledger.joined import log_name
 
 
 def view(report: Report) -> RenderableType:
@@ -17,9 +20,13 @@ def view(report: Report) -> RenderableType:
         ("consortium", f"{report.name} ({report.consortium.hex()})"),
         ("read through", report.through),
         ("heads from", heads),
-        ("keys", report.phase),
+        ("keys", report.phase if len(report.epochs) < 2 else f"{report.phase}, epoch {len(report.epochs)}"),
     ]
-    parts: list[RenderableType] = [_verdict(len(report.findings)), render.pairs(facts), _logs(report.logs)]
+    parts: list[RenderableType] = [_verdict(len(report.findings)), render.pairs(facts)]
+    if len(report.manifests) > 1:
+        parts.append(_manifests(report.manifests))
+    parts.append(_logs(report.logs))
+    parts += [_frozen(each) for each in report.frozen]
     if report.transcripts:
         table = render.table("Transcripts", "file", "form", "verdict", "steps that hold")
         for each in report.transcripts:
@@ -36,13 +43,30 @@ def _verdict(findings: int) -> Text:
     return Text("One thing is wrong." if findings == 1 else f"{findings} things are wrong.", "red")
 
 
+def _manifests(manifests: list[dict[str, Any]]) -> RenderableType:
+    table = render.table("Manifests", ">number", "id", ">epoch", ">members", "proposed by", "approved by")
+    for each in manifests:
+        approved = ", ".join(approval["member"] for approval in each["approved"])
+        counts = (str(each["epoch"]), str(len(each["members"])))
+        signed = approved if each["sequence"] else "all, by signing it"
+        render.row(table, str(each["sequence"]), each["id"][:8], *counts, each["proposed"] or "-", signed)
+    return table
+
+
 def _logs(logs: list[LogReport]) -> RenderableType:
     table = render.table("Logs", "member", ">entries", ">positions", ">inquiries", ">proofs", ">receipts", "root")
     for log in logs:
         counts = (log.head.size, log.entries.get("position", 0), log.entries.get("inquiry", 0), log.proofs)
         cells = ["-" if count is None else f"{count:,}" for count in counts]
-        render.row(table, log.member, *cells, str(log.receipts), log.head.root.hex()[:8])
+        ended = "" if log.ended is None else f", ended at {log.ended:,}"
+        render.row(table, f"{log_name(log.head.origin)}{ended}", *cells, str(log.receipts), log.head.root.hex()[:8])
     return table
+
+
+def _frozen(log: dict[str, Any]) -> Text:
+    told = ", ".join(f"entry {each['index']} of {each['member']}" for each in log["evidence"])
+    settled = "the members have ended it" if log["settled"] else "still written"
+    return Text(one_line(f"{log_name(log['origin'])} has two histories ({settled}): {told}"), "yellow")
 
 
 def _finding(member: str, index: int | None, reason: str, message: str) -> Text:

@@ -50,7 +50,7 @@ from ledger.ceremony.actions import Action, Append, Erase, Installed, KeeperActi
 from ledger.ceremony.attempt import Attempt, Checks
 from ledger.ceremony.context import CeremonyContext, Former
 from ledger.ceremony.entry import CeremonyEntry, read_entry
-from ledger.ceremony.epochs import Beginning, Epochs, replay_epochs
+from ledger.ceremony.epochs import Beginning, Epochs, beginnings_of, replay_epochs
 from ledger.ceremony.keeper import Keeper, Retention
 from ledger.ceremony.participant import Participant
 from ledger.ceremony.patience import Timing
@@ -78,6 +78,7 @@ __all__ = [
     "Retention",
     "Retired",
     "Timing",
+    "beginnings_of",
     "read_entry",
     "replay",
     "replay_epochs",

@@ -16,6 +16,7 @@ from ledger.ceremony.context import CeremonyContext, Former
 from ledger.ceremony.entry import CeremonyEntry
 from ledger.ceremony.replay import Ceremony, replay
 from ledger.errors import InvalidInput
+from ledger.history import History
 from ledger.keys import PublicKeys
 from ledger.manifest import Manifest
 
@@ -75,6 +76,15 @@ class Epochs:
     def in_force(self) -> Ceremony | None:
         """That of the highest epoch that is final."""
         return next((c for c in reversed(list(self.ceremonies.values())) if c.keys is not None), None)
+
+
+def beginnings_of(history: History) -> list[Beginning]:
+    """What the manifests that begin a key epoch say of it, in their order."""
+    beginnings: list[Beginning] = []
+    for manifest in history.manifests:
+        if manifest.epoch > len(beginnings):
+            beginnings.append(Beginning.of(manifest, manifest.epoch, manifest.dealt_from))
+    return beginnings
 
 
 def replay_epochs(

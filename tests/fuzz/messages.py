@@ -180,11 +180,7 @@ def _manifests(response: Any) -> None:
 
 
 def _heads(response: Any) -> None:
-    class Session:
-        def heads(self) -> Any:
-            return response.heads
-
-    _, findings = collect("lender-2", Session(), world().consortium.manifest)  # type: ignore[arg-type]
+    _, findings = collect("lender-2", response.heads, world().consortium.history)
     if findings:
         raise Unverified(findings[0].reason, findings[0].message)
 

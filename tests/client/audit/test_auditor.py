@@ -152,7 +152,7 @@ def test_an_author_that_shows_others_another_log_is_found(witness: str) -> None:
     """lender-3 has signed two logs of one size; the auditor reads through one of those that hold the other."""
     index = first_position("lender-3")
     entry = consortium().position_entry("lender-3", "test:other", loan(5))
-    fork = altered(consortium().logs["lender-3"], index, entry, member="lender-3")
+    fork = altered(consortium().logs["lender-3"], index, entry)
     through = Served("lender-1")
     through.logs["lender-3"] = fork
     report = audit(through)
@@ -164,7 +164,7 @@ def test_a_longer_log_that_does_not_continue_what_was_read_is_found() -> None:
     index = first_position("lender-3")
     entry = consortium().position_entry("lender-3", "test:other", loan(5))
     through = Served("lender-1")
-    through.logs["lender-3"] = altered(consortium().logs["lender-3"], index, entry, member="lender-3").fork(index + 3)
+    through.logs["lender-3"] = altered(consortium().logs["lender-3"], index, entry).fork(index + 3)
     assert ("lender-3", None, "FORK") in found_by(audit(through))
 
 
@@ -205,7 +205,7 @@ def test_a_receipt_of_another_entry_under_another_log_is_found() -> None:
     """It verifies by itself, but under a log that the author showed to nobody else."""
     index = 0
     entry = consortium().position_entry("lender-3", "test:other", loan(5))
-    fork = altered(consortium().logs["lender-3"], index, entry, member="lender-3")
+    fork = altered(consortium().logs["lender-3"], index, entry)
 
     class Forked(Served):
         def receipt(self, origin: str, at: int):
@@ -224,7 +224,7 @@ def test_a_position_with_a_bad_proof_is_its_authors_and_found_by_proofs_alone() 
     original = logs["lender-2"].entry(index)
     message = entry_pb2.Entry.FromString(original)
     message.position.proof = flipped(message.position.proof)
-    logs["lender-2"] = altered(logs["lender-2"], index, message.SerializeToString(), member="lender-2")
+    logs["lender-2"] = altered(logs["lender-2"], index, message.SerializeToString())
     nodes = [Served(member, logs=logs) for member in MEMBERS]
     assert audit(*nodes).verdict == "ok"
     assert [finding[:2] for finding in found_by(audit(*nodes, proofs=True))] == [("lender-2", index)]
@@ -241,7 +241,7 @@ def test_a_log_that_changes_while_it_is_audited_is_found() -> None:
     """Read once without and once with an altered entry, under a head that fits each."""
     index = first_position("lender-1")
     entry = consortium().position_entry("lender-1", "test:other", loan(5))
-    fork = altered(consortium().logs["lender-1"], index, entry, member="lender-1")
+    fork = altered(consortium().logs["lender-1"], index, entry)
 
     class Changing(Served):
         reads = 0
@@ -320,7 +320,7 @@ def test_a_log_rewritten_since_is_found_though_everybody_agrees_on_it() -> None:
     logs = dict(consortium().logs)
     index = first_position("lender-1")
     entry = consortium().position_entry("lender-1", "test:other", loan(5))
-    logs["lender-1"] = altered(logs["lender-1"], index, entry, member="lender-1")
+    logs["lender-1"] = altered(logs["lender-1"], index, entry)
     nodes = [Served(member, logs=logs) for member in MEMBERS]
     assert audit(*nodes).verdict == "ok"
     report, auditor = audit_twice(*nodes, last=memory)

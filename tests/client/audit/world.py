@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -20,7 +20,6 @@ from ledger.errors import InvalidInput, NotFound, Unavailable
 from ledger.findings import Examiner
 from ledger.founding import SignedManifest
 from ledger.manifest import Manifest
-from ledger.note import Signer
 from ledger.transcript import FULL, REDACTED, Transcript
 from tests.ledger.consortium import POLICY, Ceremony, Consortium, MemoryLog, found, loan
 from tests.lenders import lender, seeded
@@ -29,11 +28,16 @@ MEMBERS = ("lender-1", "lender-2", "lender-3")
 BORROWERS = tuple(f"test:{number}" for number in range(1, 13))
 
 
-def run_ceremony(consortium: Consortium) -> Ceremony:
-    """What the custodians agree on over these logs."""
-    context = CeremonyContext.of(consortium.manifest)
+def run_ceremony(
+    consortium: Consortium,
+    context: CeremonyContext | None = None,
+    held: Mapping[str, keys.SecretShares] | None = None,
+) -> Ceremony:
+    """What the custodians agree on over these logs. held: by dealer, where shares are dealt anew."""
+    context = context or CeremonyContext.of(consortium.manifest)
     timing = Timing(close_wait=20, settle=5, reveal_wait=30, turn=2)
-    participants = {name: Participant(context, name, seeded(f"ceremony of {name}"), timing) for name in MEMBERS}
+    seed = f"ceremony {context.epoch} of"
+    participants = {name: Participant(context, name, seeded(f"{seed} {name}"), timing) for name in context.members}
     installed: dict[str, Installed] = {}
     for now in range(0, 1000, 2):
         for name, participant in participants.items():
@@ -41,17 +45,27 @@ def run_ceremony(consortium: Consortium) -> Ceremony:
                 read
                 for author, log in consortium.logs.items()
                 for index, entry in enumerate(log.entries)
-                if (read := read_entry(author, index, entry)) is not None
+                if (read := read_entry(author.partition(".")[0], index, entry)) is not None
             ]
-            for action in participant.step(entries, consortium.now + now):
+            for action in participant.step(entries, consortium.now + now, (held or {}).get(name)):
                 if isinstance(action, Append):
-                    consortium.logs[name].append(action.entry)
+                    consortium.log(name).append(action.entry)
                 elif isinstance(action, Installed):
                     installed[name] = action
-        if len(installed) == len(MEMBERS):
-            shares: tuple[keys.SecretShares, ...] = tuple(installed[name].shares for name in MEMBERS)
-            return Ceremony(installed[MEMBERS[0]].keys, shares, ())
+        if len(installed) == len(context.custodians):
+            shares: tuple[keys.SecretShares, ...] = tuple(installed[name].shares for name in context.custodians)
+            return Ceremony(installed[context.custodians[0]].keys, shares, ())
     raise AssertionError("the ceremony did not end")
+
+
+def hold(consortium: Consortium, ceremony: Ceremony) -> None:
+    """The custodians hold what a ceremony gave them."""
+    consortium.ceremony = ceremony
+    for share in ceremony.shares:
+        custodian = Custodian(consortium.history, ceremony.public, share, consortium.logs, consortium.rng)
+        consortium.custodians[share.index] = custodian
+    examiners = {each.name: Examiner(consortium.history, ceremony.public) for each in consortium.manifest.members}
+    consortium.examiners.update(examiners)
 
 
 @cache
@@ -60,9 +74,7 @@ def _made() -> tuple[Consortium, dict[str, bytes]]:
     bare = found(len(MEMBERS), POLICY, seed="audit")
     ceremony = run_ceremony(bare)
     whole = Consortium(bare.history, ceremony, bare.logs, {}, {}, bare.rng)
-    for share in ceremony.shares:
-        whole.custodians[share.index] = Custodian(whole.history, ceremony.public, share, whole.logs, whole.rng)
-    whole.examiners.update((name, Examiner(whole.history, ceremony.public)) for name in MEMBERS)
+    hold(whole, ceremony)
     for place, borrower in enumerate(BORROWERS):
         for member in MEMBERS:
             whole.report(member, borrower, loan(10 + place))
@@ -80,11 +92,6 @@ def consortium() -> Consortium:
 def transcript(form: str) -> bytes:
     """Of lender-2's query."""
     return _made()[1][form]
-
-
-def signer(member: str) -> Signer:
-    number = MEMBERS.index(member) + 1
-    return Signer.from_seed(manifest().origin(member), lender(number).keyring.log_seed)
 
 
 def manifest() -> Manifest:
@@ -116,14 +123,14 @@ class Served:
     def close(self) -> None:
         self.asked.append("close")
 
-    def manifest(self) -> bytes:
-        return self.note
+    def manifests(self) -> audit_pb2.ManifestResponse:
+        return audit_pb2.ManifestResponse(manifest=self.note)
 
     def heads(self) -> list[bytes]:
         if self.is_down:
             raise Unavailable("UNREACHABLE", "not there")
         return [
-            self._head(member, log, log.size)
+            self._head(log, log.size)
             for member in self.logs
             if (log := self.heads_of.get(member, self.logs[member])).size
         ]
@@ -135,7 +142,7 @@ class Served:
             stop = min(begin + self.per_block, end)
             entries = [self.entries_of(member, index, log.entry(index)) for index in range(begin, stop)]
             path = merkle.consistency_path(stop, log.size, log._node)
-            head = self._head(member, log, log.size)
+            head = self._head(log, log.size)
             yield peer_pb2.Block(origin=origin, start=begin, entries=entries, head=head, consistency=path)
 
     def consistency(self, origin: str, old_size: int, new_size: int) -> list[bytes]:
@@ -155,8 +162,8 @@ class Served:
             raise NotFound("NO_LOG", "no such log")
         return member, self.logs[member]
 
-    def _head(self, member: str, log: MemoryLog, size: int) -> bytes:
-        return sign_head(Head(manifest().origin(member), size, log.root_at(size)), signer(member)).note.encode()
+    def _head(self, log: MemoryLog, size: int) -> bytes:
+        return sign_head(Head(log._signer.key.name, size, log.root_at(size)), log._signer).note.encode()
 
 
 @cache
@@ -168,9 +175,9 @@ def signed_note() -> bytes:
     return signed.encode()
 
 
-def altered(log: MemoryLog, index: int, entry: bytes, *, member: str) -> MemoryLog:
+def altered(log: MemoryLog, index: int, entry: bytes) -> MemoryLog:
     """The author's other log: with another entry there."""
-    other = MemoryLog(signer(member))
+    other = MemoryLog(log._signer)
     for place, one in enumerate(log.entries):
         other.append(entry if place == index else one)
     return other
@@ -185,6 +192,11 @@ def audit(through: Served | None = None, *others: Served, **scope: object) -> Re
 def audit_twice(through: Served, *others: Served, **scope: object) -> tuple[Report, Auditor]:
     """The report, and the auditor for what it remembers."""
     nodes = {member: Served(member) for member in MEMBERS} | {other.member: other for other in others}
+    return audit_over(nodes, through, **scope)
+
+
+def audit_over(nodes: Mapping[str, Served], through: Served, **scope: object) -> tuple[Report, Auditor]:
+    """The same, of these nodes by member."""
     facts: dict[str, object] = {"draw": lambda size: size // 2, **scope}
 
     def connect(endpoint: Endpoint) -> Served:

@@ -81,10 +81,13 @@ def test_the_json_has_the_documented_keys(at_home: Plimsoll, serving: FakeNode) 
         "through",
         "consortium",
         "name",
+        "manifests",
         "logs",
         "heads_from",
         "silent",
         "keys",
+        "epochs",
+        "frozen",
         "transcripts",
         "findings",
     ]

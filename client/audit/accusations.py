@@ -1,0 +1,54 @@
+"""The Evidence in a log, each verified: it proves to anybody that the author of some log has signed two histories
+(docs/protocol.md, section 18)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ledger.entries import parse_entry
+from ledger.errors import PlimsollError, Unverified
+from ledger.evidence import Evidence, verify_evidence
+from ledger.note import VerifierKey
+
+#: Void ones of one log that are kept; there is no use in reading more.
+MAX_VOID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """Evidence that holds, at `index` of the log of the member `teller`."""
+
+    teller: str
+    index: int
+    evidence: Evidence
+
+
+class Accusations:
+    """Of one log. valid: by the origin of the log accused, the first one. void: (index, why) of those that prove
+    nothing."""
+
+    def __init__(self, teller: str, keys: Mapping[str, VerifierKey]) -> None:
+        """teller: whose log it is. keys: of all logs, by origin."""
+        self._teller = teller
+        self._keys = keys
+        self.valid: dict[str, Accusation] = {}
+        self.void: list[tuple[int, PlimsollError]] = []
+
+    def take(self, index: int, entry: bytes) -> None:
+        """A sound Evidence entry, as it stands at `index`."""
+        message = parse_entry(entry).evidence
+        if message.origin in self.valid:
+            return
+        try:
+            self.valid[message.origin] = Accusation(
+                self._teller, index, verify_evidence(message, self._key(message.origin))
+            )
+        except PlimsollError as error:
+            if len(self.void) < MAX_VOID:
+                self.void.append((index, error))
+
+    def _key(self, origin: str) -> VerifierKey:
+        if origin not in self._keys:
+            raise Unverified("UNKNOWN_LOG", "evidence about a log that is no member's", "origin")
+        return self._keys[origin]
