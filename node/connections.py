@@ -1,13 +1,14 @@
 """The node's TLS towards everybody, as the manifest in force and its own certificate have it (design section 7).
 
 Either may change while the node runs: a member joins, leaves, moves or changes its CA; a certificate is renewed. Links
-that are the same stay as they are, connections that stand go on.
+that are the same stay as they are, connections that stand go on. Where only this node's certificate is new each link
+goes on over a new channel, as others hold on to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -63,12 +64,15 @@ class Connections:
                 continue
             of = (str(member.address), member.tls_ca, self._presented)
             made = self._made.get(member.name)
-            now[member.name] = made if made is not None and made.of == of else _Made(self._link(member.name), of)
+            if made is None or made.of[:2] != of[:2]:
+                made = _Made(Link(member.name, str(member.address), self._channel(member.name), self._clock), of)
+            elif made.of != of:
+                self._closes(made.link.go_on_over(self._channel(member.name)))
+                made = _Made(made.link, of)
+            now[member.name] = made
         for name, made in self._made.items():
-            if now.get(name) is not made:
-                task = asyncio.create_task(made.link.close())
-                self._closing.add(task)
-                task.add_done_callback(self._closing.discard)
+            if name not in now or now[name].link is not made.link:
+                self._closes(made.link.close())
         self._made = now
         self._links.clear()
         self._links.update((name, made.link) for name, made in now.items())
@@ -77,9 +81,13 @@ class Connections:
         """Ends all channels."""
         await asyncio.gather(*self._closing, *(link.close() for link in self._links.values()))
 
-    def _link(self, name: str) -> Link:
+    def _closes(self, closing: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _channel(self, name: str) -> grpc.aio.Channel:
         manifest = self._consortium.manifest
         credentials = channel_credentials(manifest, name, self._presented.key, self._presented.certificate)
         address = str(manifest.member(name).address)
-        channel = grpc.aio.secure_channel(address, credentials, [*CHANNEL_OPTIONS, *channel_options(name)])
-        return Link(name, address, channel, self._clock)
+        return grpc.aio.secure_channel(address, credentials, [*CHANNEL_OPTIONS, *channel_options(name)])

@@ -16,6 +16,9 @@ from node.clock import Clock
 
 T = TypeVar("T")
 
+#: Seconds that calls under way get when their channel is replaced.
+GRACE = 10.0
+
 #: Largest message either way: a block of 2 MiB, a head and a proof.
 MAX_MESSAGE = 4 * 1024 * 1024
 
@@ -76,7 +79,10 @@ class Link:
 
     async def pull(self, origin: str, start: int, timeout: float) -> AsyncGenerator[peer_pb2.Block, None]:
         """Blocks of one log from `start` on; `timeout` is for each block, so that a stalling peer does not hold us."""
-        call = self._stub.Pull(peer_pb2.PullRequest(origin=origin, start=start))
+        try:
+            call = self._stub.Pull(peer_pb2.PullRequest(origin=origin, start=start))
+        except grpc.aio.UsageError as error:
+            raise self._closed() from error
         try:
             while True:
                 try:
@@ -94,18 +100,30 @@ class Link:
             call.cancel()
 
     async def close(self) -> None:
-        """Ends the channel."""
+        """Ends the channel. Whoever still holds this link finds the peer unavailable."""
         await self._channel.close(None)
+
+    async def go_on_over(self, channel: grpc.aio.Channel) -> None:
+        """Another channel to the same peer, for all calls from now on; returns when those under way have ended."""
+        before, self._channel = self._channel, channel
+        self._stub = peer_pb2_grpc.PeerServiceStub(channel)
+        await before.close(GRACE)
 
     async def _call(self, method: Callable[..., Awaitable[T]], request: Any, timeout: float) -> T:
         try:
             answer = await method(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
             raise self._failed(as_refusal(error, self.member)) from error
+        except grpc.aio.UsageError as error:
+            raise self._closed() from error
         if answer is None:  # gRPC's word for bytes that are no message of the type
             raise self._failed(Unverified("BAD_ANSWER", f"{self.member} answers with what is no message"))
         self._succeeded()
         return answer
+
+    def _closed(self) -> Unavailable:
+        """The manifest has changed since whoever calls took this link."""
+        return Unavailable("UNREACHABLE", f"the connection to {self.member} has been given up")
 
     def _succeeded(self) -> None:
         self.error = ""

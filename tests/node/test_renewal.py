@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ import pytest
 
 from ledger.caller import ROLES
 from ledger.certificate import certificate_pem
+from ledger.errors import Unavailable
 from ledger.history import History
 from node.clock import Clock
 from node.connections import Connections
@@ -16,7 +18,7 @@ from node.consortium import Consortium
 from node.credentials import RENEW_BEFORE, open_node
 from node.home import open_home
 from node.renewal import WARN_BEFORE, Renewal
-from node.tls import Presented, peer_identity
+from node.tls import Presented, channel_credentials, peer_identity
 from tests.lenders import NOW, PASSPHRASE, adopt_all, found_homes, make_homes, seeded
 
 
@@ -64,12 +66,39 @@ async def test_certificates_that_have_time_stay_and_those_that_soon_lapse_are_is
     assert renewal.renew() == []
 
 
-async def test_a_running_node_shows_the_new_certificate_on_new_connections(node):
+async def test_links_go_on_over_new_channels_as_others_hold_on_to_them(node, monkeypatch):
     home, renewal, clock, connections = node
-    links = dict(connections.links)
+    links, made = dict(connections.links), []
+    monkeypatch.setattr("node.connections.channel_credentials", recording(made, channel_credentials))
     clock.now = home.certificate("node").not_valid_after_utc - timedelta(days=1)
     await renewal.look()
-    assert all(connections.links[name] is not links[name] for name in links)
+    assert all(connections.links[name] is link for name, link in links.items())
+    assert made == [certificate_pem(home.certificate("node"))] * len(links)
+    await asyncio.sleep(0)
+    for link in links.values():
+        with pytest.raises(Unavailable, match="does not answer"):  # as nobody listens, not as its channel is closed
+            await link.heads(0.2)
+
+
+async def test_who_holds_a_link_that_was_given_up_finds_nobody_there(node):
+    _, _, _, connections = node
+    links = list(connections.links.values())
+    await connections.close()
+    for link in links:
+        with pytest.raises(Unavailable, match="given up"):
+            await link.heads(0.2)
+        with pytest.raises(Unavailable, match="given up"):
+            await anext(link.pull("origin", 0, 0.2))
+
+
+def recording(certificates, function):
+    """The same, noting the certificate it is called with."""
+
+    def recorded(manifest, member, key, certificate):
+        certificates.append(certificate)
+        return function(manifest, member, key, certificate)
+
+    return recorded
 
 
 async def test_people_are_told_long_before_the_ca_lapses(node):
