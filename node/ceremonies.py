@@ -105,11 +105,11 @@ class Ceremonies:
 
     async def step(self) -> None:
         """One look at the logs, and what follows from it."""
-        beginnings = _beginnings(self._consortium)
+        beginnings, history = _beginnings(self._consortium), self._consortium.history
         keeper, now = self._keeper, self._clock.unix()
 
         def look() -> list[KeeperAction]:
-            return keeper.step(beginnings, self._following.entries(beginnings, self._epochs), now)
+            return keeper.step(beginnings, self._following.entries(beginnings, self._epochs, history), now)
 
         try:
             actions = await self._off_loop(look)

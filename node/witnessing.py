@@ -218,7 +218,7 @@ class Witnessing:
     # -- what others know
 
     def notes(self) -> list[bytes]:
-        """The largest witnessed head of each log, for others; and where two conflict both, as not everybody can tell."""
+        """The largest witnessed head of each log, for others; where two conflict both, as not all can tell."""
         pairs = (self._chain.conflicting_witnesses(held.origin) for held in self._chain.logs())
         return list(dict.fromkeys([*self._witnessed.notes(), *(note for pair in pairs if pair for note in pair)]))
 

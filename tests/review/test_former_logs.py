@@ -7,8 +7,7 @@ from random import Random
 import pytest
 
 from ledger.chain import Chain
-from ledger.checkpoint import SignedHead, sign_head
-from ledger.checkpoint import Head as BareHead
+from ledger.checkpoint import Head, SignedHead, sign_head
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
 from tests.ledger import sample_entries as sample
@@ -26,7 +25,7 @@ def twice_written() -> tuple[Chain, SignedHead]:
     for signer in (FIRST, SECOND):
         chain.own(signer).append([sample.position(rng) for _ in range(4)])
     first = chain.log_by_origin(FIRST.key.name)
-    return chain, sign_head(BareHead(first.origin, 2, first.root_at(2)), FIRST)
+    return chain, sign_head(Head(first.origin, 2, first.root_at(2)), FIRST)
 
 
 @pytest.mark.parametrize("how", ["forget", "set_aside", "repair"])
