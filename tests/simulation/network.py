@@ -174,7 +174,9 @@ class _Stream:
         if answer is None:
             self._ended = True
             return grpc.aio.EOF  # type: ignore[attr-defined]
-        return self._deserialize(answer)
+        with suppress(DecodeError):
+            return self._deserialize(answer)
+        return None  # as gRPC has it
 
     def cancel(self) -> None:
         self._task.cancel()
