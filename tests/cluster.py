@@ -39,8 +39,9 @@ CONSENT = bytes(range(32))
 READY_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 _REPOSITORY = Path(__file__).resolve().parents[1]
-#: Below the range from which Linux gives out ports, so that nobody takes a node's port while the node is down.
-_PORTS = range(10_000, 32_000)
+#: Below the range from which Linux gives out ports, so that nobody takes a node's port while the node is down; of every
+#: process that runs tests beside others (pytest-xdist) a part.
+_PORTS, _PARTS = range(10_000, 32_000), 4
 _FOUNDING_TIMEOUT = 60
 
 
@@ -448,8 +449,9 @@ def batched(rows: Iterable[lender_pb2.FeedRow], size: int) -> Iterator[list[lend
 def free_ports(count: int) -> list[int]:
     """Ports of the loopback interface on which nobody listens."""
     found: list[int] = []
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _PARTS
     while len(found) < count:
-        port = random.choice(_PORTS)
+        port = random.choice(_PORTS[part::_PARTS])
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in found:
