@@ -100,12 +100,14 @@ class Custodian:
         held_before: HeldBefore,
         freezing: Freezing | None = None,
         also: Collection[bytes] = (),
+        findings: Findings | None = None,
     ) -> peer_pb2.DecryptResponse:
         """Checks Q1 to Q13, then this custodian's part of the sums. now: Unix seconds.
 
         freezing: what is known of frozen logs. also: ids of manifests accepted beside the one in force, while the
-        change spreads. Raises LacksEntries (see above); otherwise InvalidInput, Refused, Unverified, Unavailable or
-        Exhausted with the code of the check that failed.
+        change spreads. findings: of this very request, where this member asks itself and has examined it over the same
+        logs (`Query.examine`); worked out otherwise. Raises LacksEntries (see above); otherwise InvalidInput, Refused,
+        Unverified, Unavailable or Exhausted with the code of the check that failed.
         """
         freezing = freezing or NothingFrozen()
         question = read_question(self._history, self._shares.epoch, caller, request, also)
@@ -118,8 +120,7 @@ class Custodian:
         self._check_timely(question, now, held_before)
         self._check_trees(question)
         self._check_daily_quota(question, now)
-        at_once = max(1, RECORDS_AT_ONCE // len(question.manifest.members))
-        findings = self._examiner.examine(question.asked, question.keys, self._logs, at_once)
+        findings = findings or self._examine(question)
         self._check_newest(question, findings)
         self._check_nothing_beyond(question)
         response = self._decrypt(question, findings)
@@ -203,6 +204,10 @@ class Custodian:
             quota = self._quotas[key] = DailyQuota(counted, "inquiry", limit, _weigh)
         if quota.is_exceeded(offset_of(manifest, querier) + question.asked.index, now):
             raise Exhausted("QUOTA", f"more than {limit} inquiries within a day")
+
+    def _examine(self, question: Question) -> Findings:
+        at_once = max(1, RECORDS_AT_ONCE // len(question.manifest.members))
+        return self._examiner.examine(question.asked, question.keys, self._logs, at_once)
 
     def _check_newest(self, question: Question, findings: Findings) -> None:
         """Q8, the last part."""

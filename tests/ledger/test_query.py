@@ -16,8 +16,9 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 from ledger import group
 from ledger.answer import Answer
 from ledger.classification import Classification
-from ledger.errors import Exhausted, PlimsollError, Unready
+from ledger.errors import Exhausted, PlimsollError, Refused, Unready
 from ledger.exposure import Amounts, Exposure, Left, LogAge, expose
+from ledger.fields import Field
 from ledger.inquiry import DAY
 from ledger.query import BAD_PARTIAL, DISAGREES, Query
 from tests.ledger.consortium import CONSENT, TODAY, Behind, Consortium, found, loan, small_table
@@ -212,6 +213,29 @@ def test_too_few_answers_give_no_sums(consortium):
     with pytest.raises(Unready) as caught:
         query.finish(small_table())
     assert caught.value.reason == "TOO_FEW_CUSTODIANS"
+
+
+def test_who_asks_itself_examines_once_and_does_not_check_its_own_proof(consortium, monkeypatch):
+    report_all(consortium, 1_000, 2_000, 3_000)
+    query, request = consortium.begin(ASKER, BORROWER)
+    findings = query.examine()
+    worked_out = consortium.answer(1, ASKER, request)
+
+    def ask(now: int) -> peer_pb2.DecryptResponse:
+        fresh = consortium.custodian(1)
+        monkeypatch.setattr(fresh, "_examiner", None)
+        return fresh.answer(ASKER, request, now, lambda name: 0, findings=findings)
+
+    answer = ask(consortium.now)
+    assert (answer.points, answer.nonce_sum) == (worked_out.points, worked_out.nonce_sum)
+    with pytest.raises(Refused) as caught:
+        ask(consortium.now + 10_000)
+    assert caught.value.reason == "STALE"
+    assert not query.accept(2, answer, is_own=True)
+    assert query.accept(1, answer, is_own=True)
+    for index in (2, 3):
+        assert query.accept(index, consortium.answer(index, ASKER, request))
+    assert query.finish(small_table()).sums.amounts[Field.OUTSTANDING] == 6_000
 
 
 # -- what custodians may try
