@@ -118,16 +118,18 @@ class Asking:
     async def _ask(self, setting: Setting, query: Query, index: int) -> Mapping[str, PlimsollError]:
         """Has t custodians answer the logged inquiry; who failed."""
         log = self._chain.log(self._member)
-        receipt = await self._off_loop(lambda: log.receipt(index).encode())
-        request = query.logged(index, receipt, tail(log, index))
+        request = await self._off_loop(lambda: query.logged(index, log.receipt(index).encode(), tail(log, index)))
         custodians = setting.keeping
-        examined = asyncio.ensure_future(self._off_loop(query.examine))  # while the custodians do the same
+        examined = asyncio.ensure_future(self._off_loop(query.examine))  # while the other custodians do the same
 
         async def ask(member: str) -> bool:
-            response = await self._custodians.decrypt(member, request, TIMEOUT)
-            self._gossip.holds(member, log.origin, index + 1)
+            with self._gossip.bringing(member, log.origin, index + 1):
+                response = await self._custodians.decrypt(member, request, TIMEOUT, examined)
             await examined
-            return await self._off_loop(lambda: query.accept(custodians.custodian_index(member), response))
+            place = custodians.custodian_index(member)
+            if member == self._member:
+                return query.accept(place, response, is_own=True)
+            return await self._off_loop(lambda: query.accept(place, response))
 
         patience = max(PATIENCE, 2 * self._custodians.latency())
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from plimsoll.v1 import peer_pb2
 
 from ledger.errors import Unavailable
+from ledger.findings import Findings
 from node.consortium import Consortium
 from node.custody import Custody
 from node.links import Link
@@ -39,10 +40,12 @@ class Custodians:
             return await self._custody.evaluate(member, request)
         return await self._link(member).evaluate(request, timeout)
 
-    async def decrypt(self, member: str, request: peer_pb2.DecryptRequest, timeout: float) -> peer_pb2.DecryptResponse:
-        """Likewise."""
+    async def decrypt(
+        self, member: str, request: peer_pb2.DecryptRequest, timeout: float, findings: Awaitable[Findings]
+    ) -> peer_pb2.DecryptResponse:
+        """Likewise. findings: what this node finds itself; as custodian it does not work it out again."""
         if member == self._member:
-            return await self._custody.decrypt(member, request)
+            return await self._custody.decrypt(member, request, await findings)
         return await self._link(member).decrypt(request, timeout)
 
     def _link(self, member: str) -> Link:

@@ -18,7 +18,7 @@ from ledger.chain import Chain
 from ledger.checkpoint import parse_head_text
 from ledger.custodian import Custodian
 from ledger.errors import InvalidInput, Refused, Unready, Unverified
-from ledger.findings import Examiner
+from ledger.findings import Examiner, Findings
 from ledger.freezing import Freezing, NothingFrozen
 from ledger.inquiry import Inquiry
 from ledger.keys import PublicKeys
@@ -147,8 +147,13 @@ class Custody:
             self._evaluations, caller, lambda custodian: custodian.evaluate(caller, request, self._now())
         )
 
-    async def decrypt(self, caller: str, request: peer_pb2.DecryptRequest) -> peer_pb2.DecryptResponse:
-        """Checks Q1 to Q10 and this custodian's part of the sums."""
+    async def decrypt(
+        self, caller: str, request: peer_pb2.DecryptRequest, findings: Findings | None = None
+    ) -> peer_pb2.DecryptResponse:
+        """Checks Q1 to Q10 and this custodian's part of the sums.
+
+        findings: see `Custodian.answer`; for this node's own questions alone.
+        """
         self._check_ready()
         if request.HasField("tail"):
             await self._join(caller, request.tail)
@@ -160,7 +165,7 @@ class Custody:
                 self._answers,
                 caller,
                 lambda custodian: custodian.answer(
-                    caller, request, self._now(), self._held_before, self._freezing, self._replaced_lately()
+                    caller, request, self._now(), self._held_before, self._freezing, self._replaced_lately(), findings
                 ),
             )
             if not await passing:  # it may have had to be fetched first
@@ -188,8 +193,9 @@ class Custody:
             index = Receipt.parse(request.receipt).index
         except InvalidInput:
             return False
+        block = request.tail if request.HasField("tail") else None
         others = [name for name in self.keeping.custodians if name not in (caller, self._member)]
-        return await self._gossip.pass_on(caller, index, others, (len(others) + 1) // 2, PASS_ON_TIMEOUT)
+        return await self._gossip.pass_on(caller, index, others, (len(others) + 1) // 2, PASS_ON_TIMEOUT, block)
 
     async def _answer(self, turns: Turns, caller: str, work: Callable[[Custodian], T]) -> T:
         """By the shares of the epoch that is asked for: the one in force, or one before that is not erased yet."""

@@ -9,9 +9,9 @@ cannot be reconciled backs off by itself and holds up nobody else (design sectio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from ledger.chain import Chain, Log, Replica
 from ledger.checkpoint import Head, open_head, parse_head_text
 from ledger.errors import PlimsollError, Unavailable, Unverified
 from ledger.fork import Fork
+from ledger.merkle import leaf_hash
 from ledger.note import parse_note
 from node.arrivals import Arrivals
 from node.clock import Clock
@@ -47,6 +48,8 @@ BACKOFF_FIRST, BACKOFF_LAST = 0.2, 30.0
 OFFER_PATIENCE = 0.100
 #: Blocks that are offered to a peer that lacks earlier entries, before it is left to anti-entropy.
 MAX_OFFERS = 4
+#: Entries that may be hashed without a thread.
+SMALL = 64
 #: Heads a peer may show: more than any consortium has logs.
 MAX_HEADS = 1024
 
@@ -132,11 +135,23 @@ class Gossip:
                 peer.dirty[origin] = None
                 peer.wake.set()
 
-    def holds(self, member: str, origin: str, size: int) -> None:
-        """A peer has shown that it holds so much of a log: what it has need not be pushed."""
+    @contextmanager
+    def bringing(self, member: str, origin: str, size: int) -> Iterator[None]:
+        """Around a request that brings a peer so much of this node's own log, or has it fetch that: what it has need
+        not be pushed. Where the request fails it is pushed after all."""
         peer = self._peers.get(member)
-        if peer is not None and size > peer.sizes.get(origin, 0):
-            peer.sizes[origin] = size
+        before = 0 if peer is None else peer.sizes.get(origin, 0)
+        if peer is None or before >= size:
+            yield
+            return
+        peer.sizes[origin] = size
+        try:
+            yield
+        except BaseException:  # a request that was given up may not have arrived either
+            peer.sizes[origin] = min(before, peer.sizes[origin])
+            peer.dirty[origin] = None
+            peer.wake.set()
+            raise
 
     def check_one_history(self, member: str) -> None:
         """Raises Unverified (FORK) where the member is known to have signed two histories of its log: quotas and the
@@ -150,14 +165,24 @@ class Gossip:
         with suppress(PlimsollError):
             await self.take(peer_pb2.Block(origin=head.origin, start=head.size, head=note))
 
-    async def pass_on(self, member: str, index: int, among: Sequence[str], enough: int, limit: float) -> bool:
+    async def pass_on(
+        self, member: str, index: int, among: Sequence[str], enough: int, limit: float, block: peer_pb2.Block | None
+    ) -> bool:
         """Has `enough` of these members hold a log up to the entry at `index`, as far as it is held here and they can
-        be reached within `limit` seconds; whether they do. A fork that one of them shows is noted."""
+        be reached within `limit` seconds; whether they do. A fork that one of them shows is noted.
+
+        block: the one that has brought the entry, if any, which need not be made anew then. What a member holds it must
+        have told itself.
+        """
         held = self._chain.log(member)
+        if block is not None and not (_has(block, index) and _is_held(held, block)):
+            block = None
         there = [name for name in among if name in self._peers and self._peers[name].link.reachable]
+        # Those that have said so already, by a push of their own for instance, cost nothing.
+        there.sort(key=lambda name: self._peers[name].agreed.get(held.origin, 0) <= index)
 
         async def offer(name: str) -> bool:
-            return name in self._peers and await self._offer(self._peers[name], held, index, limit)
+            return name in self._peers and await self._offer(self._peers[name], held, index, limit, block)
 
         try:
             async with asyncio.timeout(limit):
@@ -167,13 +192,16 @@ class Gossip:
             return False
         return True
 
-    async def _offer(self, peer: _Peer, held: Log, index: int, limit: float) -> bool:
+    async def _offer(
+        self, peer: _Peer, held: Log, index: int, limit: float, block: peer_pb2.Block | None = None
+    ) -> bool:
         """Whether the peer holds this entry of this history then; one that is far behind does not."""
         start = index
         for _ in range(MAX_OFFERS):
             if peer.agreed.get(held.origin, 0) > index:
                 return True
-            block = await asyncio.to_thread(next, blocks_from(held, start), None)
+            if block is None:
+                block = await asyncio.to_thread(next, blocks_from(held, start), None)
             if block is None:
                 return False
             try:
@@ -186,10 +214,16 @@ class Gossip:
                 if held.origin not in self.problems:
                     await self._find_fork(peer, held.origin)
                 raise
-            if size >= start:
-                peer.agreed[held.origin] = min(size, start + len(block.entries))
-            start = min(size, index)
+            _agree(peer, block, size)
+            start, block = min(size, index), None
         return False
+
+    async def pushed(self, member: str, block: peer_pb2.Block) -> int:
+        """Takes a block that a member's node pushes, which therefore holds it; as `take`."""
+        size = await self.take(block)
+        if member in self._peers:
+            _agree(self._peers[member], block, size)
+        return size
 
     async def take(self, block: peer_pb2.Block) -> int:
         """Verifies and stores a block; the replica's size then. Durable when it returns.
@@ -203,6 +237,8 @@ class Gossip:
             return replica.size
         lock = self._locks.setdefault(block.origin, asyncio.Lock())
         async with lock:
+            if _is_held(replica, block):
+                return replica.size
             loop = asyncio.get_running_loop()
             try:
                 size = await loop.run_in_executor(self._executor, Replica(replica).apply, block)
@@ -380,6 +416,28 @@ class Gossip:
 
     def _author(self, origin: str) -> str:
         return self._chain.log_by_origin(origin).member
+
+
+def _agree(peer: _Peer, block: peer_pb2.Block, size: int) -> None:
+    """A block has been verified by one side against the log of `size` entries that it holds then, and is held by the
+    other. Where it begins beyond those it has not been looked at."""
+    end = block.start + len(block.entries)
+    if block.start <= size:
+        peer.agreed[block.origin] = max(min(size, end), peer.agreed.get(block.origin, 0))
+
+
+def _has(block: peer_pb2.Block, index: int) -> bool:
+    return block.start <= index < block.start + len(block.entries)
+
+
+def _is_held(held: Log, block: peer_pb2.Block) -> bool:
+    """Whether a small block has but what is held already, under this very head: nothing is left to verify or store."""
+    head, count = held.head, len(block.entries)
+    if block.origin != held.origin or count > SMALL or head is None or block.head != head.note.encode():
+        return False
+    if block.start + count > head.head.size:
+        return False
+    return all(leaf_hash(entry) == held.leaf_hash(block.start + place) for place, entry in enumerate(block.entries))
 
 
 @dataclass(frozen=True)

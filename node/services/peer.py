@@ -39,7 +39,7 @@ class PeerService(peer_pb2_grpc.PeerServiceServicer):
         self, request: peer_pb2.PushRequest, context: Context
     ) -> peer_pb2.PushResponse:
         """Verified, stored and synced when it answers."""
-        return peer_pb2.PushResponse(size=await self._gossip.take(request.block))
+        return peer_pb2.PushResponse(size=await self._gossip.pushed(CALLER.get().member, request.block))
 
     async def Pull(  # noqa: N802
         self, request: peer_pb2.PullRequest, context: Context

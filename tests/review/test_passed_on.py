@@ -59,7 +59,7 @@ class Answers:
     def __init__(self, held: Chain) -> None:
         self._held = held
 
-    def answer(self, caller, request, now, held_before, freezing, also):
+    def answer(self, caller, request, now, held_before, freezing, also, findings=None):
         if self._held.log(caller).size <= 3:
             raise Unverified("NOT_IN_LOG", "no such inquiry")
         return peer_pb2.DecryptResponse(custodian=1)
@@ -72,8 +72,10 @@ class Node:
         self.name, self.held, self.links = name, chain(), list[Link]()
         self.folder, self.threads = folder, threads
         self.reachable = True
+        self.was_pushed = 0
 
     async def push(self, request, context):
+        self.was_pushed += 1
         if not self.reachable:
             await asyncio.sleep(60)
         try:
@@ -189,3 +191,33 @@ async def test_a_custodian_that_lacks_earlier_entries_gets_them_first(nodes):
     request = peer_pb2.DecryptRequest(receipt=log.receipt(log.size - 1).encode())
     await one.custody.decrypt(ASKER, request)
     assert sum(nodes[name].held.log(ASKER).size == log.size for name in OTHERS) >= 3
+
+
+def tail_of(asker: Chain) -> peer_pb2.Block:
+    return next(iter(blocks_from(asker.log(ASKER), 0)))
+
+
+async def test_what_custodians_have_pushed_themselves_is_not_sent_back_to_them(nodes):
+    asker = branch(3, 1)
+    for name in ("lender-3", "lender-4"):
+        await nodes["lender-1"].gossip.pushed(name, tail_of(asker))
+    assert await nodes["lender-1"].ask(asker) == ""
+    assert [nodes[name].was_pushed for name in OTHERS] == [0, 0, 0, 0]
+
+
+async def test_nobody_is_believed_for_another(nodes):
+    asker = branch(3, 1)
+    await nodes["lender-1"].gossip.pushed(ASKER, tail_of(asker))
+    assert await nodes["lender-1"].ask(asker) == ""
+    assert sum(nodes[name].was_pushed for name in OTHERS) == 2
+    assert sum(nodes[name].held.log(ASKER).size == 4 for name in OTHERS) == 3
+
+
+async def test_a_push_that_was_not_looked_at_says_nothing_of_who_pushed(nodes):
+    """It begins beyond what is held, so it may be of any history."""
+    asker = branch(3, 1)
+    unseen = next(iter(blocks_from(asker.log(ASKER), 3)))
+    for name in ("lender-2", "lender-3", "lender-4"):
+        assert await nodes["lender-1"].gossip.pushed(name, unseen) == 0
+    assert await nodes["lender-1"].ask(asker) == ""
+    assert sum(nodes[name].held.log(ASKER).size == 4 for name in OTHERS) == 3
