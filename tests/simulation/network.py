@@ -72,6 +72,8 @@ class Network:
         """broken: told of whatever leaves a handler that is none of our errors."""
         self.weather = Weather()
         self.bytes: Counter[str] = Counter()
+        #: By call, both ways.
+        self.bytes_of: Counter[str] = Counter()
         self.messages = 0
         self.listeners: list[Callable[[str, str, str, bytes, bytes], object]] = []
         self.twists: dict[str, Twist] = {}
@@ -253,6 +255,7 @@ class _Flight:
         reach = self._process.reach
         if not self._process.alive or (reach is not None and self._member not in reach):
             raise _failure(grpc.StatusCode.UNAVAILABLE)
+        network.bytes_of[self._method] += len(self._request) + OVERHEAD
         arrived = await network.travel(self._caller, self._member, len(self._request))
         server = network.server(self._caller, self._member)
         if server is None:
@@ -262,6 +265,7 @@ class _Flight:
         return server
 
     async def _back(self, server: Server, answer: bytes) -> None:
+        self._network.bytes_of[self._method] += len(answer) + OVERHEAD
         if not await self._network.travel(self._member, self._caller, len(answer)) or not server.process.alive:
             await self._lost()
 

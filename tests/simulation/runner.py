@@ -124,7 +124,8 @@ def _show_scale(console: Console, scale: Scale) -> None:
     console.print(
         f"{scale.members} members: all agree {scale.first:.2f} s after {scale.entries} entries each, "
         f"{scale.one:.2f} s after one entry of one of them (virtual time); "
-        f"{scale.bytes_each / 1e6:.2f} MB a member for the first, {scale.idle_each / 1e3:.1f} kB/s a member when idle"
+        f"{scale.bytes_each / 1e6:.2f} MB a member for the first, {scale.idle_each / 1e3:.1f} kB/s a member when idle: "
+        + ", ".join(f"{call} {size / 1e3:.1f}" for call, size in sorted(scale.idle_of.items()))
     )
 
 

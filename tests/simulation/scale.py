@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plimsoll.v1 import entry_pb2
@@ -26,7 +27,7 @@ IDLE = 10.0
 class Scale:
     """Seconds are virtual. first: until everybody holds everybody's entries, from an empty start; one: until everybody
     holds one more entry of one member. bytes_each, idle_each: sent and received by one member, in all for `first`, and
-    a second with nothing new."""
+    a second with nothing new; idle_of: the same, by call."""
 
     members: int
     entries: int
@@ -34,6 +35,7 @@ class Scale:
     one: float
     bytes_each: float
     idle_each: float
+    idle_of: Mapping[str, float]
 
 
 def measure(members: int, seed: int = 0) -> Scale:
@@ -59,14 +61,17 @@ async def _measured(network: Network, loop: VirtualLoop, machines: list[Machine]
     for machine in machines:
         await _append(machine, ENTRIES)
     first = await _until_agreed(loop, machines)
-    spent = sum(network.bytes.values())
+    spent, before = sum(network.bytes.values()), network.bytes_of.copy()
     began = loop.now
     await asyncio.sleep(IDLE)
-    idle = (sum(network.bytes.values()) - spent) / (loop.now - began)
+    seconds = loop.now - began
+    idle = (sum(network.bytes.values()) - spent) / seconds
+    calls = network.bytes_of - before
     await _append(machines[0], 1)
     one = await _until_agreed(loop, machines)
     number = len(machines)
-    return Scale(number, ENTRIES, first, one, spent / number, idle / number)
+    shares = {call.rsplit("/", 1)[1]: 2 * size / seconds / number for call, size in calls.items()}
+    return Scale(number, ENTRIES, first, one, spent / number, idle / number, shares)
 
 
 async def _append(machine: Machine, count: int) -> None:
