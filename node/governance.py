@@ -177,6 +177,15 @@ class Governance:
                 "the custodians' shares are being dealt: wait until the keys are final, or deal from an earlier epoch",
                 "epoch",
             )
+        if after.epoch == before.epoch and self._resharing():
+            # What a custodian says behind the end of its log could be said otherwise in its next one.
+            taking_part = {*before.custodians, *self.history.keeping(before.dealt_from or before.epoch).custodians}
+            if any(ended.member in taking_part for ended in newly_ended(before, after)):
+                raise Unready(
+                    "RESHARING",
+                    "the log of who takes part in dealing shares cannot end now: wait, or deal from an earlier epoch",
+                    "ended",
+                )
         for number, ended in enumerate(newly_ended(before, after), len(before.ended)):
             held = self._chain.log_by_origin(before.origin(ended.member))
             path = f"ended[{number}]"

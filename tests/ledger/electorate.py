@@ -75,10 +75,10 @@ def without(before: Manifest, *names: str, **changes: Any) -> Manifest:
     return successor(before, **{**terms, **changes})
 
 
-def rotated(before: Manifest, name: str, spare: int = 50) -> Manifest:
+def rotated(before: Manifest, name: str, spare: int = 50, **changes: Any) -> Manifest:
     """With a new log key for one member: that of lender-<spare>."""
     members = with_member(before, name, log_key=lender(spare).member.log_key)
-    return successor(before, members=members, ended=[*before.ended, ended(before, name)])
+    return successor(before, **{"members": members, "ended": [*before.ended, ended(before, name)], **changes})
 
 
 def founding_lineage(count: int = 3) -> Lineage:

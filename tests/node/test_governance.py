@@ -16,7 +16,7 @@ from ledger.proposals import MAX_PROPOSALS
 from node import files
 from node.governance import Governance
 from node.home import Home, open_home
-from tests.ledger.electorate import ended, renamed, successor, successor_text, without
+from tests.ledger.electorate import ended, renamed, rotated, successor, successor_text, without
 from tests.lenders import lender, signed_manifest
 from tests.node.assembly import Assembly
 
@@ -208,6 +208,15 @@ def test_no_epoch_begins_while_the_shares_of_another_are_dealt(tmp_path):
     asyncio.run(world.governance.propose(other.text.encode()))
     busy[0] = False
     asyncio.run(world.governance.approve(fresh.id))
+
+
+def test_the_log_of_who_takes_part_in_dealing_shares_does_not_end_meanwhile(tmp_path):
+    busy = [True]
+    world = World(tmp_path / "home", resharing=lambda: busy[0])
+    text = rotated(world.current, "lender-5", ended=[ended(world.current, "lender-5", 0, EMPTY_ROOT)]).text.encode()
+    refused(Unready, "RESHARING", world.governance.propose(text))
+    busy[0] = False
+    asyncio.run(world.governance.propose(text))
 
 
 def test_a_log_ends_only_where_this_node_holds_it_and_with_the_root_it_holds(world):
