@@ -160,15 +160,17 @@ class Chain:
                 self._store.write([(key, None) for key, _ in gone], sync=False)
         return new
 
-    def set_aside(self, origin: str, towards: SignedHead) -> Log:
+    def set_aside(self, origin: str, towards: SignedHead | None) -> Log:
         """As `forget`, but what was held stays in the store, under the old number, which nothing refers to any more.
 
-        towards: a head of this log, verified; entries that lead past it to another one are a Fork from then on.
+        towards: a head of this log, verified, if one is known that counts; entries that lead past it to another one are
+        a Fork from then on.
         """
         old = self.log_by_origin(origin)
         new = Log(self._store, self._give_number(origin), old.member, old.key, self._new_lock(), self._listeners)
-        with new.lock:
-            new.commit([], new.state_for_writing().tree, Heads(None, None, (bare(towards, old.key),)))
+        if towards is not None:
+            with new.lock:
+                new.commit([], new.state_for_writing().tree, Heads(None, None, (bare(towards, old.key),)))
         self._open(new)
         return new
 

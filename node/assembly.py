@@ -81,7 +81,7 @@ class Assembly:
         cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, on.keyring.cosign_seed)
         self.chain = chain
         self.witnessed = witnessed = Witnessed(chain.store, consortium.history, threading.Lock())
-        set_strays_aside(chain, witnessed)
+        set_strays_aside(chain, witnessed, manifest)
         self.arrivals = arrivals = Arrivals(manifest.policy.heads_seconds)
         for held in (chain.log(each.name) for each in manifest.members):
             arrivals.found(held.origin, held.covered, clock.monotonic())

@@ -19,10 +19,12 @@ from plimsoll.v1 import entry_pb2
 from ledger.chain import Chain, Log
 from ledger.checkpoint import SignedHead
 from ledger.cosigned import double_cosigners, open_cosigned, seats
+from ledger.ended import EndedLog
 from ledger.entries import Kind, parse_entry
 from ledger.errors import PlimsollError, Unverified
 from ledger.evidence import Evidence, evidence_of, read_evidence, verify_evidence
 from ledger.fork import Fork
+from ledger.manifest import Manifest
 from ledger.witnessed import Conflict, Witnessed
 from node.clock import Clock
 from node.committer import Committer
@@ -94,8 +96,11 @@ class Freezing:
         return b"" if newest is None else newest.signed.note.encode()
 
     def wants(self, held: Log) -> bool:
-        """Whether more of a log is taken: of a frozen one no more than up to its last witnessed head."""
-        return not self._chain.frozen(held.origin) or held.size < self._witnessed.size(held.origin)
+        """Whether more of a log is taken: of a frozen one no more than up to its last witnessed head, or to its end."""
+        if not self._chain.frozen(held.origin):
+            return True
+        ended = ended_log(self._consortium.manifest, held.origin)
+        return held.size < max(self._witnessed.size(held.origin), 0 if ended is None else ended.size)
 
     def check_wanted(self, held: Log) -> None:
         """Raises Unverified (FORK) where nothing more is taken of a log: it is frozen, and held as far as it counts."""
@@ -105,12 +110,12 @@ class Freezing:
     def alerts(self) -> list[str]:
         """What a person should look at, beyond the problems of each log."""
         alerts = []
-        for origin in (held.origin for held in self._frozen()):
+        for origin in (held.origin for held in self._chain.logs()):
             if self._chain.conflicting_witnesses(origin) is not None:
                 both = ", ".join(self._cosigned_both(origin)) or "nobody known"
                 alerts.append(f"{origin}: two conflicting heads have been witnessed; cosigned by both: {both}")
-            elif is_astray(self._chain, self._witnessed, origin):
-                alerts.append(f"{origin}: this node holds another history than the one witnessed: restart it")
+            if is_astray(self._chain, self._witnessed, origin, self._consortium.manifest):
+                alerts.append(f"{origin}: this node holds another history than the one that counts: restart it")
         return alerts
 
     # -- the work
@@ -274,19 +279,32 @@ class Freezing:
         return await asyncio.get_running_loop().run_in_executor(self._executor, partial(work, *args))
 
 
-def is_astray(chain: Chain, witnessed: Witnessed, origin: str) -> bool:
-    """Whether the replica of a frozen log is of another history than its last witnessed head, and no two conflict."""
-    newest, held = witnessed.newest(origin), chain.log_by_origin(origin)
+def ended_log(manifest: Manifest, origin: str) -> EndedLog | None:
+    """What a manifest says of a log that nobody writes any more."""
+    return next((log for log in manifest.ended if log.origin(manifest.consortium.hex()) == origin), None)
+
+
+def is_astray(chain: Chain, witnessed: Witnessed, origin: str, manifest: Manifest | None = None) -> bool:
+    """Whether the replica of a log is of another history than the one that counts.
+
+    That is of a log that has ended what the manifest says, whatever was witnessed since; of a frozen one its last
+    witnessed head, if no two conflict.
+    """
+    held = chain.log_by_origin(origin)
+    ended = None if manifest is None else ended_log(manifest, origin)
+    if ended is not None:
+        return held.size >= ended.size > 0 and held.root_at(ended.size) != ended.root
+    newest = witnessed.newest(origin)
     if newest is None or not chain.frozen(origin) or chain.conflicting_witnesses(origin) is not None:
         return False
     return newest.size <= held.size and held.root_at(newest.size) != newest.signed.head.root
 
 
-def set_strays_aside(chain: Chain, witnessed: Witnessed) -> None:
-    """At the node's start: replicas of frozen logs that are of another history than the one witnessed are begun anew,
-    to be fetched from who holds that one. What was held stays in the store."""
-    for held in [held for held in chain.logs() if is_astray(chain, witnessed, held.origin)]:
+def set_strays_aside(chain: Chain, witnessed: Witnessed, manifest: Manifest | None = None) -> None:
+    """At the node's start: replicas that are of another history than the one that counts are begun anew, to be fetched
+    from who holds that one. What was held stays in the store."""
+    for held in [held for held in chain.logs() if is_astray(chain, witnessed, held.origin, manifest)]:
+        log.error("another history than the one that counts was held", origin=held.origin, size=held.size)
         newest = witnessed.newest(held.origin)
-        assert newest is not None, "astray of it"
-        log.error("another history than the witnessed one was held", origin=held.origin, size=held.size)
-        chain.set_aside(held.origin, newest.signed)
+        has_ended = manifest is not None and ended_log(manifest, held.origin) is not None
+        chain.set_aside(held.origin, None if newest is None or has_ended else newest.signed)
