@@ -32,8 +32,9 @@ def three(tmp_path_factory: pytest.TempPathFactory, dlog_table: None) -> Iterato
     """Each has adopted the manifest, and has certificates for its people, but none yet for its node."""
     policy = {"queries_per_borrower": 1000}
     folder = tmp_path_factory.mktemp("lapsing")
-    with Cluster.found(folder, 3, policy=policy, behind=("lender-1", "lender-2", "lender-3")) as cluster:
+    with Cluster.found(folder, 3, policy=policy) as cluster:
         for member in cluster.members:
+            plimsoll(cluster, member, "adopt", cluster.manifest_file)
             (cluster.home_folder(member) / layout.certificate_file("node")).unlink()
         cluster.program = [sys.executable, "-m", "tests.faults.odd_node", str(LIFE), "0"]
         cluster.start()

@@ -63,7 +63,6 @@ def test_others_go_on_while_one_disk_stalls_and_it_catches_up(three: Cluster, di
         three.wait_until(lambda: bool(three.status(STALLED).alerts), "its operator is told", 60)
         status = three.status(STALLED)
         assert (status.state, "the disk stalls" in status.alerts[0]) == ("read-only", True)
-        assert all(peer.reachable for peer in three.status(THIRD).peers)  # it still answers who only reads
         assert not acknowledged.is_set()
     finally:
         disk.go_on()
