@@ -221,7 +221,7 @@ def test_who_asks_itself_examines_once_and_does_not_check_its_own_proof(consorti
     findings = query.examine()
     worked_out = consortium.answer(1, ASKER, request)
 
-    def ask(now: int) -> peer_pb2.DecryptResponse:
+    def ask(now):
         fresh = consortium.custodian(1)
         monkeypatch.setattr(fresh, "_examiner", None)
         return fresh.answer(ASKER, request, now, lambda name: 0, findings=findings)

@@ -55,7 +55,7 @@ async def test_a_block_that_is_held_takes_no_thread_and_a_forged_one_with_its_he
 
 @pytest.mark.parametrize("fails", [False, True])
 async def test_what_a_request_brings_is_pushed_only_if_the_request_fails(threads, fails):
-    pushed = []
+    pushed: list[int] = []
 
     async def push(request, context):
         block = peer_pb2.PushRequest.FromString(request).block
