@@ -17,7 +17,7 @@ from tests.simulation.plan import Backup, Cut, Rewind
 from tests.simulation.scenario import draw
 from tests.simulation.world import World, after_ceremony, play
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SEEDS = 48
 

@@ -37,6 +37,9 @@ def test_going_on_for_ever_is_noticed():
         run(VirtualLoop(lambda process: 0.0), spin())
 
 
+pytestmark = pytest.mark.timeout(300)
+
+
 def written(seed: int) -> Disk:
     """A disk with one synced write, then three that are not, and no power since."""
     rng = random.Random(seed)

@@ -7,6 +7,8 @@ import pytest
 from tests.simulation.scenario import draw
 from tests.simulation.world import play
 
+#: A world takes a third of a second of a quiet machine; the limit is for a busy one.
+pytestmark = pytest.mark.timeout(600)
 SEEDS, AT_ONCE = 200, 10
 
 
