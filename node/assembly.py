@@ -88,7 +88,7 @@ class Assembly:
         self.guard = guard = SelfForkGuard(len(manifest.members) - 1, on.alone)
         interval = manifest.policy.gossip_seconds
         self.gossip = gossip = Gossip(chain, member, links.values(), arrivals, guard, executor, interval, clock)
-        first = partial(left_behind, chain, manifest, member)
+        first = partial(left_behind, chain, manifest, member, on.keyring)
         self.committer = committer = Committer(chain.own(signer), guard, gossip, arrivals, executor, clock, first)
         self.freezing = freezing = Freezing(consortium, chain, witnessed, gossip.problems, committer, executor, clock)
         witness = Witness(chain.store, chain, cosigner, threading.Lock())
