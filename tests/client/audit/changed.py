@@ -11,6 +11,7 @@ from functools import cache
 
 from plimsoll.v1 import audit_pb2, entry_pb2
 
+from client.audit.auditor import Auditor
 from client.audit.report import Report
 from client.credentials import Endpoint
 from ledger.ballot import Vote, approval_entry, proposal_entry
@@ -23,7 +24,7 @@ from ledger.lineage import ApprovalProof, Lineage, founded
 from ledger.manifest import Manifest
 from ledger.transcript import FULL, REDACTED, Transcript
 from tests.client.audit import world
-from tests.client.audit.world import Served, hold, run_ceremony
+from tests.client.audit.world import Served, altered, hold, run_ceremony
 from tests.ledger.changing import freeze, succeed
 from tests.ledger.consortium import POLICY, Consortium, MemoryLog, found, loan
 from tests.lenders import lender
@@ -36,13 +37,12 @@ TIME = 1_760_000_500
 
 @dataclass
 class Changed:
-    """transcripts: by name and form. logs, lineages: as they stood before the forker was expelled, and at the end."""
+    """transcripts: by name and form. kept: logs and manifests as they stood before that."""
 
     consortium: Consortium
     lineage: Lineage
     transcripts: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    logs_before: dict[str, MemoryLog] = field(default_factory=dict)
-    lineage_before: Lineage | None = None
+    kept: dict[str, tuple[dict[str, MemoryLog], Lineage]] = field(default_factory=dict)
 
     def pass_change(self, proposer: str, voters: Sequence[str], **change: object) -> Manifest:
         before = self.consortium.manifest
@@ -57,6 +57,9 @@ class Changed:
 
     def log(self, manifest: Manifest, member: str) -> MemoryLog:
         return self.consortium.logs[name_in(manifest, member)]
+
+    def keep(self, name: str) -> None:
+        self.kept[name] = {name: log.fork(log.size) for name, log in self.consortium.logs.items()}, self.lineage
 
     def ask(self, name: str, querier: str) -> None:
         self.consortium.now += 1
@@ -86,8 +89,7 @@ def changed() -> Changed:
     story.ask("refreshed", "lender-5")
     fork(story)
     story.ask("frozen", "lender-1")
-    story.logs_before = {name: log.fork(log.size) for name, log in consortium.logs.items()}
-    story.lineage_before = story.lineage
+    story.keep("expulsion")
     voters = ("lender-1", "lender-2", "lender-3", "lender-5")
     story.pass_change("lender-5", voters, leave=[FORKER], ended={FORKER: consortium.log(FORKER).size - 1})
     story.ask("expelled", "lender-1")
@@ -105,10 +107,12 @@ def refresh(story: Changed) -> None:
     """The custodians deal each other new shares."""
     consortium, old = story.consortium, story.consortium.ceremony
     manifest = story.pass_change("lender-1", ("lender-1", "lender-2", "lender-3", "lender-5"), custodians=KEEPERS)
+    story.keep("dealing")
     former = Former(KEEPERS, manifest.threshold, old.public)
     context = CeremonyContext.of(manifest, 2, former)
     hold(consortium, run_ceremony(consortium, context, dict(zip(KEEPERS, old.shares, strict=True))))
     assert (consortium.keys.epoch, list(consortium.keys)) == (2, list(old.public))
+    consortium.report("lender-2", BORROWER, loan(22), epoch=2)
 
 
 def fork(story: Changed) -> None:
@@ -120,11 +124,10 @@ def fork(story: Changed) -> None:
     freeze(consortium, FORKER, consortium.log(FORKER).size - 1)
 
 
-def other_branch(log: MemoryLog) -> MemoryLog:
-    """The same log but for its last entry."""
-    branch = log.fork(log.size - 1)
-    branch.append(entry_pb2.Entry(time=TIME).SerializeToString() + b"\x7f")
-    return branch
+def other_branch(log: MemoryLog, at: int | None = None) -> MemoryLog:
+    """The same log but for its last entry, or the one at this index, which nobody can read."""
+    at = log.size - 1 if at is None else at
+    return altered(log, at, b"\xff")
 
 
 def evidence(log: MemoryLog, branch: MemoryLog) -> bytes:
@@ -153,20 +156,23 @@ class Node(Served):
         return audit_pb2.ManifestResponse(manifest=self.lineage.founding, successions=self.lineage.successions())
 
 
-def before_expulsion(member: str) -> Node:
-    """As it was while lender-4 had forked and was still there."""
-    story = changed()
-    assert story.lineage_before is not None
-    return Node(member, logs=dict(story.logs_before), lineage=story.lineage_before)
+def before(event: str, member: str) -> Node:
+    """A node as it was before that: "dealing" of new shares, "expulsion" of the member that has forked."""
+    logs, lineage = changed().kept[event]
+    return Node(member, logs=dict(logs), lineage=lineage)
 
 
 def audit(through: Node | None = None, *others: Node, **scope: object) -> Report:
     """Through lender-1's node unless told otherwise; the members not given are honest."""
-    through = through or Node("lender-1")
+    report, _ = audit_twice(through or Node("lender-1"), *others, **scope)
+    return report
+
+
+def audit_twice(through: Node, *others: Node, **scope: object) -> tuple[Report, Auditor]:
+    """The report, and the auditor for what it remembers."""
     members = [member.name for member in through.lineage.current.members]
     nodes = {member: Node(member) for member in members} | {other.member: other for other in others}
-    report, _ = world.audit_over(nodes, through, **scope)
-    return report
+    return world.audit_over(nodes, through, **scope)
 
 
 def everywhere(logs: Mapping[str, MemoryLog], **facts: object) -> list[Node]:
