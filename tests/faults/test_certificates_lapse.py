@@ -21,7 +21,7 @@ from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row
 
 #: Seconds that a node's certificate lives, and that it is watched for.
-LIFE, WATCHED = 16, 50
+LIFE, WATCHED = 20, 50
 MINE, SECOND, THIRD = "lender-1", "lender-2", "lender-3"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

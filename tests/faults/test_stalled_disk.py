@@ -70,7 +70,7 @@ def test_others_go_on_while_one_disk_stalls_and_it_catches_up(three: Cluster, di
     three.wait_same_heads(RECOVERY)
     for member in three.members:
         assert outstanding(three, member) == 125
-        three.wait_until(lambda member=member: not three.status(member).alerts, "all is well", 10)
+    three.wait_until(lambda: not any(three.status(member).alerts for member in three.members), "all is well", 10)
 
 
 def test_a_node_killed_before_a_stalled_disk_loses_nothing_it_acknowledged(three: Cluster, disk: LoopDisk) -> None:

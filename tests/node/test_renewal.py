@@ -68,7 +68,8 @@ async def test_certificates_that_have_time_stay_and_those_that_soon_lapse_are_is
 
 async def test_links_go_on_over_new_channels_as_others_hold_on_to_them(node, monkeypatch):
     home, renewal, clock, connections = node
-    links, made = dict(connections.links), []
+    links = dict(connections.links)
+    made: list[bytes] = []
     monkeypatch.setattr("node.connections.channel_credentials", recording(made, channel_credentials))
     clock.now = home.certificate("node").not_valid_after_utc - timedelta(days=1)
     await renewal.look()
