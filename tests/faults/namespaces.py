@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import os
+import re
 import shutil
 import socket
 import socketserver
@@ -29,10 +30,11 @@ _CLONE_NEWNET = 0x40000000
 _COUNTER = itertools.count()
 
 
-def _run(*command: str, given: str | None = None) -> None:
+def _run(*command: str, given: str | None = None) -> str:
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         raise OSError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 @cache
@@ -137,6 +139,11 @@ class Namespaces(Loopback):
         """Everything passes."""
         self._apply({})
 
+    def lost(self) -> int:
+        """Packets, since the last change."""
+        said = (_run(*self.inside(member), "nft", "list", "table", "inet", "faults") for member in self.members)
+        return sum(int(count) for text in said for count in re.findall(r"counter packets (\d+)", text))
+
     def _apply(self, loss: dict[frozenset[str], float]) -> None:
         self._loss = loss
         for member in self.members:
@@ -145,13 +152,18 @@ class Namespaces(Loopback):
     def _rules(self, member: str) -> str:
         """Replaces in one go what was there; each end drops what arrives, so both directions suffer alike."""
         drops = [
-            f"ip saddr {self.host(other)} {f'numgen random mod 1000 < {round(1000 * share)}' if share < 1 else ''} drop"
+            f"ip saddr {self.host(other)} {_chance(share)} counter drop"
             for pair, share in self._loss.items()
             if member in pair
             for other in pair - {member}
         ]
         chain = ["chain input {", "type filter hook input priority 0; policy accept;", *drops, "}"]
         return "\n".join(["table inet faults", "delete table inet faults", "table inet faults {", *chain, "}\n"])
+
+
+def _chance(share: float) -> str:
+    """The condition that holds for so many packets."""
+    return f"numgen random mod 1000 < {round(1000 * share)}" if share < 1 else ""
 
 
 class _Relay(socketserver.ThreadingTCPServer):

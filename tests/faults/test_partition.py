@@ -127,6 +127,7 @@ def test_with_a_fifth_of_all_packets_lost_feeds_and_queries_get_through(five: Cl
     while (told := try_outstanding(five, "test:3")) != 11_111:
         assert told is None
         assert time.monotonic() < deadline
+    assert network.lost() > 50
     network.heal()
     five.wait_until(lambda: all_well(five), "all is well", HEALING)
 
