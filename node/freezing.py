@@ -7,7 +7,7 @@ reads it there and freezes the log too. Nobody chooses a side.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
@@ -64,7 +64,8 @@ class Freezing:
         self._grown: dict[str, None] = {}
         self._read_to: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
-        self._told: set[str] = set()  # origins of which some log has the evidence
+        #: By origin of a forked log, the logs that have the evidence.
+        self._told: defaultdict[str, set[str]] = defaultdict(set)
         self._double: dict[str, tuple[str, ...]] = {}
         self._to_publish = asyncio.Event()
         self._has_read_all = False
@@ -200,18 +201,18 @@ class Freezing:
 
     async def _judge(self, held: Log, index: int, raw: bytes) -> None:
         origin = parse_entry(raw).evidence.origin
-        if origin in self._told:
+        if held.origin in self._told.get(origin, ()):
             return
         try:
             evidence = await self._off_loop(read_evidence, raw, self._chain.log_by_origin(origin).key)
         except PlimsollError as error:  # whoever published that has proved nothing
             log.warning("no evidence", author=held.member, index=index, why=str(error))
             return
-        self._told.add(origin)  # before it is frozen: what stands in a log need not be published again
+        self._told[origin].add(held.origin)  # before it is frozen: what stands in a log need not be published again
         try:
             await self._freeze(evidence)
         except PlimsollError:
-            self._told.discard(origin)
+            self._told[origin].discard(held.origin)
             raise
 
     async def _publish_all(self) -> None:
@@ -230,15 +231,20 @@ class Freezing:
 
     async def _publish(self, frozen: Log) -> None:
         own, raw = self._chain.log(self._consortium.member), self._chain.evidence(frozen.origin)
-        if frozen.origin in self._told or raw is None or own.origin in self._problems:
+        if self._is_told(frozen.origin) or raw is None or own.origin in self._problems:
             return
         evidence = verify_evidence(entry_pb2.Evidence.FromString(raw), frozen.key)
-        self._told.add(frozen.origin)
+        self._told[frozen.origin].add(own.origin)
         try:
             await self._committer.append([evidence.entry(int(self._clock.unix()))])
         except PlimsollError:
-            self._told.discard(frozen.origin)
+            self._told[frozen.origin].discard(own.origin)
             raise
+
+    def _is_told(self, origin: str) -> bool:
+        """Whether everybody will read of it. What a frozen log has is not passed on: its author, who may have shown it
+        to one node only, would have that node alone know, and disagree with all others for ever."""
+        return any(not self._chain.frozen(held) for held in self._told.get(origin, ()))
 
     def _frozen(self) -> list[Log]:
         return [held for held in self._chain.logs() if self._chain.frozen(held.origin)]
