@@ -6,6 +6,7 @@ the auditor that stand in no log, and a successor that is approved and kept back
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -13,8 +14,9 @@ from client.audit.ballots import Ballots
 from client.audit.one_log import OneLog
 from client.audit.report import Finding
 from ledger import merkle
+from ledger.ballot import read_proposal, unpacked
 from ledger.chain import Chain
-from ledger.errors import NotFound
+from ledger.errors import InvalidInput
 from ledger.history import History
 from ledger.lineage import ApprovalProof, Lineage
 from ledger.manifest import Manifest
@@ -38,8 +40,7 @@ class Voting:
     def __init__(self, lineage: Lineage, logs: Sequence[OneLog]) -> None:
         self._lineage = lineage
         self._logs = {log.key.name: log for log in logs}
-        manifests = lineage.history.manifests
-        self._proposals = [self._read(History(manifests[:number])) for number in range(1, len(manifests) + 1)]
+        self._proposers = self._find_proposers()
 
     def told(self) -> list[dict[str, Any]]:
         """Of every manifest, the founding one first: who proposed it, as far as these logs tell, and who approved."""
@@ -69,25 +70,44 @@ class Voting:
     def approved(self) -> list[bytes]:
         """The ids of successors that the logs show to be approved, and that are not those of the lineage: of one before
         the last manifest such a one cannot be, and of the last it is kept back."""
-        shown = {manifest.id for manifest in self._lineage.history.manifests}
-        found = (proposals.accepted() for proposals in self._proposals)
-        return [one.manifest.id for one in found if one is not None and one.manifest.id not in shown]
+        manifests = self._lineage.history.manifests
+        shown = {manifest.id for manifest in manifests}
+        # Proposals of what is in force are verified already; only beside others is there anything to count.
+        doubtful = {previous for previous, identity in self._proposers if identity not in shown}
+        found = (
+            self._accepted(History(manifests[:number]))
+            for number, before in enumerate(manifests, 1)
+            if before.id in doubtful
+        )
+        return [identity for identity in found if identity is not None and identity not in shown]
+
+    def _find_proposers(self) -> dict[tuple[bytes, bytes], str]:
+        """By the ids of predecessor and successor: whose proposal comes first in the order of the logs."""
+        found: dict[tuple[bytes, bytes], str] = {}
+        for log in self._logs.values():
+            for _, entry in log.tally.ballots.entries_by_kind("proposal"):
+                proposal = read_proposal(entry)
+                assert proposal is not None, "of this kind"
+                try:
+                    text = unpacked(proposal[1])
+                except InvalidInput:  # nobody can approve that
+                    continue
+                found.setdefault((proposal[0], hashlib.sha256(text.encode()).digest()), log.member)
+        return found
 
     def _proposer(self, manifest: Manifest) -> str | None:
-        if not manifest.sequence:
-            return None
-        try:
-            return self._proposals[manifest.sequence - 1].get(manifest.id).proposer
-        except NotFound:  # it may stand beyond what the node has of a log that has ended
-            return None
+        """Nobody where it stands beyond what the node has of a log that has ended."""
+        return None if manifest.previous is None else self._proposers.get((manifest.previous, manifest.id))
 
-    def _read(self, history: History) -> Proposals:
+    def _accepted(self, history: History) -> bytes | None:
+        """The successor of the last of these manifests that enough members have approved."""
         # Of a log it uses no more than `Ballots` has.
         chain = cast(Chain, _Ballots({origin: log.tally.ballots for origin, log in self._logs.items()}))
         # Up to where the votes of a frozen log count, its author has to be asked; nothing is made of them here.
         proposals = Proposals(chain, history, lambda origin: 0 if self._logs[origin].accused else None)
         proposals.read()
-        return proposals
+        accepted = proposals.accepted()
+        return None if accepted is None else accepted.manifest.id
 
 
 class _Ballots:
