@@ -50,6 +50,8 @@ OFFER_PATIENCE = 0.100
 MAX_OFFERS = 4
 #: Entries that may be hashed without a thread.
 SMALL = 64
+#: Peers with which heads are compared within one interval.
+COMPARED = 8
 #: Heads a peer may show: more than any consortium has logs.
 MAX_HEADS = 1024
 
@@ -314,7 +316,8 @@ class Gossip:
                 await self._compare(peer)
             except Exception as error:  # noqa: BLE001 -- see _note
                 _note("comparing failed", peer, error)
-            interval = self._interval if self._guard.is_open else EAGER
+            # In a large consortium with each peer more rarely: there is always another one that is due.
+            interval = self._interval * max(1.0, len(self._peers) / COMPARED) if self._guard.is_open else EAGER
             await asyncio.sleep(self._clock.jittered(interval))
 
     async def _compare(self, peer: _Peer) -> None:

@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -42,10 +43,20 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 CALL_TIMEOUT = 5.0
+#: Seconds after which a member is told everything again.
+TELL_AGAIN = 60.0
 #: Seconds after which a peer that lacked the entries is asked again about the same head, before the next beat is due.
 RETRIES = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: Witnessed heads a peer may show: more than any consortium has logs.
 MAX_NOTES = 1024
+
+
+@dataclass
+class _Told:
+    """since: when a member was told everything. heads: the texts of what it was last told."""
+
+    since: float
+    heads: frozenset[str] = frozenset()
 
 
 class Witnessing:
@@ -84,6 +95,7 @@ class Witnessing:
         self._history = consortium.history
         #: By log: who has shown its head of it since the start, and it was held here.
         self._compared: defaultdict[str, set[str]] = defaultdict(set)
+        self._told: dict[str, _Told] = {}
         self._waiting: list[tuple[SignedHead, asyncio.Future[SignatureLine]]] = []
         self._cosigning: asyncio.Task[None] | None = None
 
@@ -221,6 +233,17 @@ class Witnessing:
         """The largest witnessed head of each log, for others; where two conflict both, as not all can tell."""
         pairs = (self._chain.conflicting_witnesses(held.origin) for held in self._chain.logs())
         return list(dict.fromkeys([*self._witnessed.notes(), *(note for pair in pairs if pair for note in pair)]))
+
+    def news(self, caller: str) -> list[bytes]:
+        """Of these what a member has not been told lately: all of it now and then, and otherwise heads that are others
+        than the last time. Who lives says so itself, to everybody: all that is known to all would be too much."""
+        now, told = self._clock.monotonic(), self._told.get(caller)
+        if told is None or now - told.since > TELL_AGAIN:
+            told = self._told[caller] = _Told(now)
+        notes = {parse_note(note).text: note for note in self.notes()}
+        news = [note for text, note in notes.items() if text not in told.heads]
+        told.heads = frozenset(notes)
+        return news
 
     async def learn(self, notes: Sequence[bytes]) -> None:
         """Keeps what is new among others' witnessed heads. Raises InvalidInput, Unverified for what is none."""

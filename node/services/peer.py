@@ -27,7 +27,7 @@ class PeerService(peer_pb2_grpc.PeerServiceServicer):
         self, request: peer_pb2.HeadsRequest, context: Context
     ) -> peer_pb2.HeadsResponse:
         """One per log that has entries, and what is known to be witnessed."""
-        return peer_pb2.HeadsResponse(heads=heads(self._chain), witnessed=self._witnessing.notes())
+        return peer_pb2.HeadsResponse(heads=heads(self._chain), witnessed=self._witnessing.news(CALLER.get().member))
 
     async def Witness(  # noqa: N802
         self, request: peer_pb2.WitnessRequest, context: Context

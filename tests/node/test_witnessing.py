@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from time import sleep
 
 import pytest
 from plimsoll.v1 import peer_pb2
 
 from ledger.cosigned import verify_witnessed, witnesses
 from ledger.errors import PlimsollError
+from ledger.witness import Witness
 from node import witnessing
 from tests.ledger.witnesses import cosigned, cosigner, entry, head_of, history, name
 from tests.node.witnesses import MANIFEST, NOW, Node, network
@@ -53,6 +55,22 @@ async def test_who_was_away_learns_by_comparing(threads):
     nodes[4].is_away = False
     await nodes[4].compare()
     assert nodes[4].witnessed.size(nodes[4].origin(1)) == 1
+
+
+async def test_a_member_is_told_once_and_all_of_it_again_after_a_while(threads, monkeypatch):
+    nodes = network(threads)
+    await settled(nodes)
+    await nodes[0].committer.append([entry(1)])
+    await settled(nodes)
+    await nodes[0].beat()
+    note = nodes[0].witnessed.notes()
+    assert nodes[0].witnessing.news("lender-2") == note
+    assert nodes[0].witnessing.news("lender-2") == []
+    assert nodes[0].witnessing.news("lender-3") == note
+    await nodes[0].beat()  # the same head, witnessed again, is no news
+    assert nodes[0].witnessing.news("lender-2") == []
+    monkeypatch.setattr(witnessing, "TELL_AGAIN", -1.0)
+    assert nodes[0].witnessing.news("lender-2") == nodes[0].witnessed.notes() != []
 
 
 async def test_absent_witnesses_stop_no_log(threads, monkeypatch):
@@ -168,8 +186,14 @@ async def test_a_head_below_what_was_cosigned_is_refused(threads):
     assert refused.value.reason == "WENT_BACK"
 
 
-async def test_heads_that_are_cosigned_at_once_share_a_write(threads):
-    nodes = network(threads)
+async def test_heads_that_are_cosigned_at_once_share_a_write(threads, monkeypatch):
+    nodes, cosign = network(threads), Witness.cosign
+
+    def slowly(self, heads, time):
+        sleep(0.1)  # the others come in the meantime
+        return cosign(self, heads, time)
+
+    monkeypatch.setattr(Witness, "cosign", slowly)
     for number, node in enumerate(nodes):
         await node.committer.append([entry(number)])
     await settled(nodes)
