@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger.errors import PlimsollError
 from tests.cluster import Cluster, free_ports
@@ -31,6 +32,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.start()
         cluster.wait_ready()
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where answers are kept."""
+    return tmp_path_factory.mktemp("saved")
 
 
 class Traffic:
@@ -101,6 +108,16 @@ def test_a_policy_changes_while_questions_and_feeds_go_on(cluster: Cluster) -> N
     assert traffic.failed == []
     assert traffic.answered > 5
     assert pids == {member: cluster.process(member).pid for member in FOUNDERS}
+
+
+def save(cluster: Cluster, folder: Path, name: str, borrower: str) -> None:
+    """lender-1 asks, and keeps the answer with its proof."""
+    answer = cluster.ask("lender-1", borrower, entry_pb2.PURPOSE_PRE_LOAN, lender_pb2.TRANSCRIPT_FORM_FULL)
+    (folder / name).write_bytes(answer.transcript)
+
+
+def test_an_answer_is_saved_with_its_proof(cluster: Cluster, saved: Path) -> None:
+    save(cluster, saved, "early.json", borrower_at(cluster, "lender-2", "lender-4"))
 
 
 def test_a_lender_joins_and_its_claims_count(cluster: Cluster, tmp_path: Path) -> None:
@@ -224,6 +241,19 @@ def test_a_member_leaves_and_counts_no_more(cluster: Cluster) -> None:
     assert answer.lenders == 2
     with pytest.raises(PlimsollError):
         cluster.ask("lender-4", borrower)
+
+
+def test_an_audit_passes_after_all_that_with_answers_from_all_the_time(cluster: Cluster, saved: Path) -> None:
+    save(cluster, saved, "late.json", borrower_at(cluster, "lender-2", "lender-3"))
+    cluster.wait_same_heads()
+    files = [option for path in sorted(saved.iterdir()) for option in ("--transcript", path)]
+    report = plimsoll(cluster, "lender-5", "audit", *files)
+    assert (report["verdict"], report["findings"]) == ("ok", [])
+    assert [each["verdict"] for each in report["transcripts"]] == ["ok", "ok"]
+    assert len(report["manifests"]) > 6
+    assert {each["phase"] for each in report["epochs"]} == {"final"}
+    assert {log["member"] for log in report["logs"] if log["ended"] is not None} == {"lender-3", "lender-4"}
+    assert sorted(report["heads_from"]) == ["lender-1", "lender-2", "lender-3", "lender-5"]
 
 
 def test_no_node_met_an_error_it_did_not_expect(cluster: Cluster) -> None:
