@@ -6,11 +6,11 @@
     lineage                that one and its successors, with the approvals (ledger.lineage); absent before the first
     tls/ca.pem             the CA's certificate
     tls/<role>.pem         the certificate of each role: node, lender, operator, auditor
-    secrets/keyring.sealed the keyring (node.keyring) under the passphrase
+    secrets/keyring.sealed the keyring (node.homes.keyring) under the passphrase
     secrets/<role>.sealed  each certificate's secret key, PKCS #8 DER, under the passphrase
     secrets/custody.sealed a custodian's shares of the keys, under the keyring; never in a backup
     secrets/keyring.next.sealed, card.next, tls/ca.next.pem
-                           keys that are to replace the ones in force, once a manifest has them (node.staging)
+                           keys that are to replace the ones in force, once a manifest has them (node.homes.staging)
     chain/, book/          the stores
 
 `secrets` has mode 0700, its files 0600.

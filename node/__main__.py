@@ -15,10 +15,13 @@ from ledger.address import parse_address
 from ledger.caller import ROLES, check_role
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.founding import SignedManifest, merge_signed, read_signed_manifest
-from node import config, credentials, files, founding, hardening, membership, upkeep
+from node import config
 from node.answer import Answer
-from node.authority import LEAF_DAYS
-from node.home import Home, open_home
+from node.homes import credentials, files, founding, membership
+from node.homes.authority import LEAF_DAYS
+from node.homes.home import Home, open_home
+from node.upkeep import upkeep
+from node.wire import hardening
 
 HOME_VARIABLE = "PLIMSOLL_HOME"
 USAGE_EXIT = 2

@@ -20,29 +20,29 @@ from ledger.dlog import Table
 from ledger.note import Signer
 from ledger.witness import Witness
 from ledger.witnessed import Witnessed
-from node.arrivals import Arrivals
-from node.asking import Asking
-from node.book import Book
-from node.carrying import left_behind
-from node.ceremonies import Ceremonies
+from node.chain.arrivals import Arrivals
+from node.chain.carrying import left_behind
+from node.chain.committer import Committer
+from node.chain.freezing import Freezing, set_strays_aside
+from node.chain.freshness import Freshness
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
+from node.chain.witnessing import Witnessing
 from node.clock import Clock
-from node.committer import Committer
 from node.consortium import Consortium
-from node.custodians import Custodians
-from node.custody import Custody
-from node.freezing import Freezing, set_strays_aside
-from node.freshness import Freshness
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
-from node.keyring import Keyring
-from node.links import Link
-from node.pseudonyms import Pseudonyms
-from node.reporting import Reporting
-from node.shelf import Shelf
-from node.stores import own_stretches
-from node.vault import Vault
-from node.witnessing import Witnessing
-from node.workers import Workers
+from node.custody.ceremonies import Ceremonies
+from node.custody.custodians import Custodians
+from node.custody.custody import Custody
+from node.custody.vault import Vault
+from node.homes.keyring import Keyring
+from node.lending.asking import Asking
+from node.lending.book import Book
+from node.lending.pseudonyms import Pseudonyms
+from node.lending.reporting import Reporting
+from node.lending.shelf import Shelf
+from node.lending.workers import Workers
+from node.upkeep.stores import own_stretches
+from node.wire.links import Link
 
 
 @dataclass(frozen=True)

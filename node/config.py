@@ -12,7 +12,7 @@ from ledger import home
 from ledger.config import Config, parse_config
 from ledger.errors import InvalidInput, NotFound
 from ledger.unlock import find_passphrase
-from node import files
+from node.homes import files
 
 
 def load_config(folder: Path) -> Config:

@@ -23,10 +23,10 @@ from ledger.lineage import Lineage
 from ledger.manifest import Manifest
 from ledger.proposals import MAX_PROPOSALS, DoubleVote, Proposals, Proposed
 from ledger.succession import newly_ended, read_successor, voters
+from node.chain.committer import Committer
 from node.clock import Clock
-from node.committer import Committer
-from node.founding import check_time_zone
-from node.home import Home
+from node.homes.founding import check_time_zone
+from node.homes.home import Home
 
 log = structlog.get_logger()
 

@@ -24,29 +24,29 @@ from ledger.manifest import Manifest
 from ledger.store import Store
 from node import table
 from node.assembly import Assembly, Foundation
-from node.backups import Backups
-from node.book import Book
 from node.clock import Clock
-from node.connections import Connections
 from node.consortium import Consortium
-from node.credentials import NodeIdentity
-from node.disk import Disk
-from node.gate import Gate
+from node.custody.vault import Vault
 from node.governance import Governance
-from node.home import Home
-from node.leveldb import MIB, LevelStore
-from node.renewal import Renewal
-from node.server import Server
+from node.homes.credentials import NodeIdentity
+from node.homes.home import Home
+from node.homes.renewal import Renewal
+from node.lending.book import Book
+from node.lending.workers import Workers
 from node.services.audit import AuditService
 from node.services.lender import LenderService
 from node.services.operator import OperatorService
 from node.services.peer import PeerService
 from node.state import State
-from node.stores import log_names
 from node.succession import Succession
-from node.tls import Callers, Presented
-from node.vault import Vault
-from node.workers import Workers
+from node.upkeep.backups import Backups
+from node.upkeep.disk import Disk
+from node.upkeep.leveldb import MIB, LevelStore
+from node.upkeep.stores import log_names
+from node.wire.connections import Connections
+from node.wire.gate import Gate
+from node.wire.server import Server
+from node.wire.tls import Callers, Presented
 
 log = structlog.get_logger()
 

@@ -14,10 +14,10 @@ from plimsoll.v1 import operator_pb2
 
 from ledger import home
 from node.assembly import Assembly
-from node.book import Book
 from node.consortium import Consortium
-from node.disk import Disk
-from node.links import Link
+from node.lending.book import Book
+from node.upkeep.disk import Disk
+from node.wire.links import Link
 
 
 class Alerting(Protocol):

@@ -2,7 +2,8 @@
 
 Who joins gets a link and a replica; who leaves loses both link and standing, but its replica stays: earlier answers
 rest on it. Links to members that have moved or changed their CA are made anew, others stay as they are. The custodians
-of a new key epoch begin its ceremony by themselves (node.ceremonies), the old ones go on answering until it is final.
+of a new key epoch begin its ceremony by themselves (node.custody.ceremonies); the old ones go on answering until it is
+final.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from ledger.history import History
 from ledger.member import Member
 from node.assembly import Assembly
 from node.clock import Clock
-from node.connections import Connections
 from node.consortium import Consortium
-from node.tls import Callers
+from node.wire.connections import Connections
+from node.wire.tls import Callers
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from ledger import dlog
 from ledger.errors import InvalidInput, Unready, Unverified
-from node.workers import begin
+from node.lending.workers import begin
 
 Report = Callable[[int], object]
 

@@ -30,8 +30,8 @@ from ledger.certificate import certificate_pem, key_pem
 from ledger.errors import PlimsollError
 from ledger.founding import open_manifest
 from ledger.manifest import Manifest
-from node.home import Home, open_home
-from node.keyring import Keyring
+from node.homes.home import Home, open_home
+from node.homes.keyring import Keyring
 
 PASSPHRASE = "correct horse battery staple"
 CONSENT = bytes(range(32))

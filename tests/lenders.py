@@ -21,10 +21,10 @@ from ledger.manifest import Manifest, parse_manifest, render_manifest
 from ledger.member import Member
 from ledger.note import Signer
 from ledger.policy import Policy, default_policy
-from node import founding
-from node.authority import issue_authority
-from node.home import Home
-from node.keyring import Keyring, generate_keyring
+from node.homes import founding
+from node.homes.authority import issue_authority
+from node.homes.home import Home
+from node.homes.keyring import Keyring, generate_keyring
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # today, as real handshakes go by the real clock
 PASSPHRASE = "correct horse battery staple"

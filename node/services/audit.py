@@ -8,8 +8,8 @@ from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
 from ledger.chain import Chain
 from ledger.lineage import Lineage
-from node.gate import Context
 from node.services.reading import blocks, heads
+from node.wire.gate import Context
 
 
 class AuditService(audit_pb2_grpc.AuditServiceServicer):

@@ -11,9 +11,9 @@ from plimsoll.v1 import lender_pb2, lender_pb2_grpc
 
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.feed import MAX_BATCH_ROWS
-from node.asking import Asking
-from node.gate import Context
-from node.reporting import Reporting
+from node.lending.asking import Asking
+from node.lending.reporting import Reporting
+from node.wire.gate import Context
 
 T = TypeVar("T")
 log = structlog.get_logger()

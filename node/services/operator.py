@@ -8,11 +8,11 @@ from contextlib import aclosing
 from plimsoll.v1 import operator_pb2, operator_pb2_grpc
 
 from ledger.proposals import Proposed
-from node.backup import Index
-from node.backups import Backups
-from node.gate import Context
 from node.governance import Governance
 from node.state import State
+from node.upkeep.backup import Index
+from node.upkeep.backups import Backups
+from node.wire.gate import Context
 
 #: Bytes of manifests in one answer: members that propose the largest ones would otherwise stop it altogether.
 MAX_TEXTS = 8 << 20

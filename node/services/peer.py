@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from plimsoll.v1 import peer_pb2, peer_pb2_grpc
 
 from ledger.chain import Chain
-from node.custody import Custody
-from node.gate import CALLER, Context
-from node.gossip import Gossip
+from node.chain.gossip import Gossip
+from node.chain.witnessing import Witnessing
+from node.custody.custody import Custody
 from node.services.reading import blocks, heads
-from node.witnessing import Witnessing
+from node.wire.gate import CALLER, Context
 
 
 class PeerService(peer_pb2_grpc.PeerServiceServicer):

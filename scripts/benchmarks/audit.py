@@ -15,7 +15,7 @@ from ledger.block import blocks_from
 from ledger.log_keys import LogKeys
 from ledger.own_log import OwnLog
 from ledger.store import Store, prefix_end
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick
 from scripts.benchmarks.measure import Lap, alternate, paired, rate, time_lap

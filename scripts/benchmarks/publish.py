@@ -17,7 +17,7 @@ from ledger.own_log import OwnLog
 from ledger.policy import Policy
 from ledger.position import fold
 from ledger.publication import Publication, PublicationTask, publish
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick
 from scripts.benchmarks.measure import Lap, alternate, paired, rate, time_lap

@@ -21,7 +21,7 @@ from ledger.chain import Chain, LogName
 from ledger.note import Signer
 from ledger.own_log import OwnLog
 from ledger.replica import Replica
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick
 from scripts.benchmarks.heads import size_of

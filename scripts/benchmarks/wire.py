@@ -20,8 +20,8 @@ import grpc.aio
 
 from ledger.caller import Caller, server_name
 from ledger.certificate import certificate_pem, key_pem
-from node.authority import issue_authority, issue_leaf
-from node.keyring import generate_key
+from node.homes.authority import issue_authority, issue_leaf
+from node.homes.keyring import generate_key
 
 #: Records of 1,000 bytes in one message of a stream.
 RECORDS = 100

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ledger.address import Address
-from node import founding
-from node.home import open_home
+from node.homes import founding
+from node.homes.home import open_home
 from tests.client.fakes import FakeNode, free_port
 
 MEMBERS = ("lender-1", "lender-2", "lender-3")

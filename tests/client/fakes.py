@@ -23,8 +23,8 @@ from ledger import refusal
 from ledger.caller import Caller
 from ledger.certificate import certificate_pem, key_pem
 from ledger.errors import PlimsollError
-from node.home import Home
-from node.tls import Presented, peer_identity, server_credentials
+from node.homes.home import Home
+from node.wire.tls import Presented, peer_identity, server_credentials
 
 Answer = Callable[[Any], Any]
 

@@ -16,9 +16,9 @@ from ledger import home as layout
 from ledger.address import Address
 from ledger.config import Config
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
-from node.credentials import issue_credential, open_node
-from node.home import open_home
-from node.tls import Presented, peer_identity, server_credentials
+from node.homes.credentials import issue_credential, open_node
+from node.homes.home import open_home
+from node.wire.tls import Presented, peer_identity, server_credentials
 from tests.lenders import NOW, PASSPHRASE, adopt_all, found_homes, make_homes, seeded
 
 

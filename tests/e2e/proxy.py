@@ -14,7 +14,7 @@ import grpc
 from cryptography import x509
 
 from ledger.certificate import named_caller
-from node.tls import Presented, server_credentials
+from node.wire.tls import Presented, server_credentials
 from tests.cluster import Cluster
 
 #: (method, request, the real node's answer) to what the caller gets.

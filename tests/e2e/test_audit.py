@@ -17,7 +17,7 @@ import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger import home as layout
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.feeds import row
 from tests.e2e.impostor import flip

@@ -18,8 +18,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from ledger.caller import Caller, Role, server_name
 from ledger.certificate import certificate_pem, key_pem
-from node.authority import issue_authority, issue_leaf
-from node.keyring import generate_key
+from node.homes.authority import issue_authority, issue_leaf
+from node.homes.keyring import generate_key
 from tests.cluster import Cluster
 from tests.e2e.wire import METHODS, Failure, bare_call, failure_of
 

@@ -21,8 +21,8 @@ from ledger import home as layout
 from ledger.chain import Chain
 from ledger.entries import Kind
 from ledger.errors import PlimsollError
-from node.book import Book
-from node.leveldb import LevelStore
+from node.lending.book import Book
+from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster, batched
 from tests.e2e.conftest import FULL, Found
 from tests.e2e.feeds import row

@@ -17,9 +17,9 @@ from plimsoll.v1 import lender_pb2
 from ledger import home as layout
 from ledger.chain import Chain
 from ledger.errors import PlimsollError, Unready
-from node.book import Book
-from node.leveldb import LevelStore
-from node.stores import log_names
+from node.lending.book import Book
+from node.upkeep.leveldb import LevelStore
+from node.upkeep.stores import log_names
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import row

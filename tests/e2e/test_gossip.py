@@ -11,7 +11,7 @@ import pytest
 
 from ledger import home as layout
 from ledger.chain import Chain
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import row

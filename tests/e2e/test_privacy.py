@@ -21,7 +21,7 @@ from plimsoll.v1 import entry_pb2, sealed_pb2
 from ledger import home as layout
 from ledger.labels import BorrowerKeys
 from ledger.sealed_copy import open_copy
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import CLASSES, read_csv, send_file

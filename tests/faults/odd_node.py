@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 
-from node import authority, credentials, renewal
 from node.__main__ import main as run
 from node.clock import Clock
+from node.homes import authority, credentials, renewal
 
 
 def live_shortly(seconds: float) -> None:

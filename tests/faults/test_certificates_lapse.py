@@ -15,7 +15,7 @@ from client.credentials import Endpoint, endpoint_from_files
 from client.sdk import Session
 from ledger import home as layout
 from ledger.errors import PlimsollError
-from node.credentials import issue_credential
+from node.homes.credentials import issue_credential
 from tests.cluster import PASSPHRASE, Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row

@@ -21,9 +21,9 @@ import pytest
 from ledger import home as layout
 from ledger.chain import Chain
 from ledger.labels import BorrowerKeys, Numbered
-from node.book import Book
-from node.leveldb import LevelStore
-from node.stores import log_names
+from node.lending.book import Book
+from node.upkeep.leveldb import LevelStore
+from node.upkeep.stores import log_names
 from tests.cluster import Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.conftest import FULL

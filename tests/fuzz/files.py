@@ -30,9 +30,9 @@ from ledger.redaction import redact
 from ledger.sealed import seal
 from ledger.toml import read_toml
 from ledger.unlock import find_passphrase
-from node.authority import issue_leaf
-from node.keyring import generate_key, parse_keyring
-from node.tls import peer_identity
+from node.homes.authority import issue_leaf
+from node.homes.keyring import generate_key, parse_keyring
+from node.wire.tls import peer_identity
 from tests import lenders
 from tests.fuzz.entries import JSON
 from tests.fuzz.formats import NOTE_TOKENS

@@ -25,7 +25,7 @@ from ledger.lineage import Lineage, open_lineage
 from ledger.proposals import Proposals
 from ledger.succession import read_successor
 from ledger.toml import read_toml
-from node import backup
+from node.upkeep import backup
 from tests import lenders
 from tests.fuzz.entries import JSON, PROTOBUF, custody_states
 from tests.fuzz.files import SIGNED, TOML

@@ -34,8 +34,9 @@ from ledger.refusal import from_status, to_status
 from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
 from ledger.witnessed import Collected
-from node import asking, gate
+from node.lending import asking
 from node.services.audit import AuditService
+from node.wire import gate
 from tests import lenders
 from tests.fuzz import governance, logs
 from tests.fuzz.entries import JSON, PROTOBUF, filled

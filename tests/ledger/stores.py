@@ -9,7 +9,7 @@ from typing import Any
 from ledger.errors import Unready
 from ledger.memory_store import Fault, MemoryStore
 from ledger.store import Put, Store
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 
 KINDS = ("memory", "leveldb")
 

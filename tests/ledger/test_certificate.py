@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ledger.caller import Caller
 from ledger.certificate import certificate_pem, key_der, key_pem, load_certificate, load_key, named_caller
 from ledger.errors import InvalidInput
-from node.authority import issue_leaf
+from node.homes.authority import issue_leaf
 from tests.lenders import NOW, lender
 
 KEY = ec.generate_private_key(ec.SECP256R1())

@@ -17,7 +17,7 @@ from ledger.manifest import MAX_MANIFEST_BYTES, MAX_MEMBERS, parse_manifest, ren
 from ledger.note import COSIGNATURE_V1, ED25519
 from ledger.policy import default_policy
 from ledger.strict import encode_base64
-from node.authority import issue_authority
+from node.homes.authority import issue_authority
 from tests.ledger.mutations import edited
 from tests.lenders import NOW, lender, lenders, manifest, manifest_text
 

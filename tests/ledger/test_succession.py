@@ -13,7 +13,7 @@ from ledger.errors import InvalidInput, Refused
 from ledger.history import History
 from ledger.manifest import parse_manifest
 from ledger.succession import approvals_needed, check_successor, needed, read_successor, removed_members, voters
-from node.authority import issue_authority
+from node.homes.authority import issue_authority
 from tests.ledger.electorate import (
     ended,
     moved,

@@ -13,7 +13,7 @@ from ledger.manifest import Manifest
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
 from ledger.proposals import Proposals
-from node.home import Home
+from node.homes.home import Home
 from tests.lenders import PASSPHRASE
 
 TIME = 1_700_000_000

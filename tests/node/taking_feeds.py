@@ -16,17 +16,17 @@ from ledger.errors import PlimsollError
 from ledger.history import History
 from ledger.manifest import parse_manifest
 from ledger.note import Signer
-from node.arrivals import Arrivals
-from node.book import Book
-from node.committer import Committer
+from node.chain.arrivals import Arrivals
+from node.chain.committer import Committer
+from node.chain.guard import SelfForkGuard
 from node.consortium import Consortium
-from node.fsck_book import check_book
-from node.fsck_report import OK, Finding
-from node.guard import SelfForkGuard
-from node.reporting import Reporting
-from node.shelf import Shelf
-from node.stores import log_names
-from node.workers import Workers
+from node.lending.book import Book
+from node.lending.reporting import Reporting
+from node.lending.shelf import Shelf
+from node.lending.workers import Workers
+from node.upkeep.fsck_book import check_book
+from node.upkeep.fsck_report import OK, Finding
+from node.upkeep.stores import log_names
 from tests.e2e.feeds import row
 from tests.ledger import consortium as sample
 from tests.lenders import lender, manifest_text, seeded

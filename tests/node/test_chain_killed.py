@@ -12,7 +12,7 @@ import pytest
 
 from ledger.chain import Chain
 from ledger.store import Store
-from node.leveldb import LevelStore
+from node.upkeep.leveldb import LevelStore
 from tests.ledger.sample_logs import NAME, ORIGIN, SIGNER
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITER = """
     import sys, pathlib, random
     from ledger.chain import Chain
-    from node.leveldb import LevelStore
+    from node.upkeep.leveldb import LevelStore
     from tests.ledger import sample_entries as sample
     from tests.ledger.sample_logs import NAME, SIGNER
     own = Chain(LevelStore(pathlib.Path(sys.argv[1])), [NAME]).own(SIGNER)

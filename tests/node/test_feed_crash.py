@@ -11,8 +11,8 @@ from plimsoll.v1 import sealed_pb2
 
 from ledger.chain import Chain
 from ledger.memory_store import Fault, MemoryStore
-from node import rebuild, reporting
-from node.stores import log_names
+from node.lending import rebuild, reporting
+from node.upkeep.stores import log_names
 from tests.ledger.stores import Faulty
 from tests.node.taking_feeds import BORROWERS, MANIFEST, ME, Node, check, feed, told
 

@@ -13,9 +13,9 @@ from ledger.errors import Exhausted, InvalidInput, NotFound, Refused, Unready
 from ledger.lineage import open_lineage
 from ledger.merkle import EMPTY_ROOT
 from ledger.proposals import MAX_PROPOSALS
-from node import files
 from node.governance import Governance
-from node.home import Home, open_home
+from node.homes import files
+from node.homes.home import Home, open_home
 from tests.ledger.electorate import ended, renamed, rotated, successor, successor_text, without
 from tests.lenders import lender, signed_manifest
 from tests.node.assembly import Assembly

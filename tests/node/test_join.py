@@ -14,8 +14,8 @@ from ledger import passphrase
 from ledger.address import Address
 from ledger.errors import InvalidInput, PlimsollError, Refused, Unready
 from ledger.founding import read_signed_manifest
-from node import credentials, founding
-from node.home import open_home
+from node.homes import credentials, founding
+from node.homes.home import open_home
 from tests.ledger.electorate import renamed, successor, without
 from tests.lenders import NOW, PASSPHRASE, adopt_all, found_homes, make_homes, seeded
 from tests.node.assembly import Assembly, signers_of

@@ -16,15 +16,15 @@ from ledger.history import History
 from ledger.memory_store import MemoryStore
 from ledger.witness import Witness
 from ledger.witnessed import Witnessed
-from node.arrivals import Arrivals
+from node.chain.arrivals import Arrivals
+from node.chain.committer import Committer
+from node.chain.freezing import Freezing
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
+from node.chain.witnessing import Witnessing
 from node.clock import Clock
-from node.committer import Committer
 from node.consortium import Consortium
-from node.freezing import Freezing
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
 from node.services.reading import heads
-from node.witnessing import Witnessing
 from tests.ledger.witnesses import cosigner, name, signer
 from tests.lenders import manifest
 

@@ -14,10 +14,10 @@ from plimsoll.v1 import entry_pb2
 from ledger.chain import Chain
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
-from node.arrivals import Arrivals
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
-from node.links import Link
+from node.chain.arrivals import Arrivals
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
+from node.wire.links import Link
 from tests.lenders import lender, manifest
 
 MANIFEST = manifest(3)

@@ -18,7 +18,7 @@ from ledger.ceremony.entry import (
     read_entry,
 )
 from ledger.ceremony.share_sealing import public_key
-from node.following import Following
+from node.custody.following import Following
 from tests.review.peers import MANIFEST, chain, signer
 
 FOUNDING = Beginning.of(MANIFEST)
@@ -81,7 +81,7 @@ def test_nothing_is_parsed_twice(monkeypatch: pytest.MonkeyPatch):
     following = Following(held)
     first = entries(following)
     read = []
-    monkeypatch.setattr("node.following.read_entry", lambda *place: read.append(place))
+    monkeypatch.setattr("node.custody.following.read_entry", lambda *place: read.append(place))
     assert entries(following) == first
     held.own(signer(3)).append([bodies(CONTEXT.ceremony_id(1), 0)[0].encode(1)])
     entries(following)

@@ -16,7 +16,7 @@ from ledger.history import History
 from ledger.manifest import Manifest, parse_manifest, render_manifest
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
-from node.following import Following
+from node.custody.following import Following
 from tests.lenders import lender, manifest
 from tests.review.peers import entry
 

@@ -7,9 +7,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
 
-from node.freezing import is_astray, set_strays_aside
+from node.chain.freezing import is_astray, set_strays_aside
 from tests.ledger.witnesses import cosigned, head_of, history, name
-from tests.node.test_freezing import COMMON, LIAR, ORIGIN, branch, running, show, until, witnessed_note
+from tests.node.chain.test_freezing import COMMON, LIAR, ORIGIN, branch, running, show, until, witnessed_note
 from tests.node.witnesses import MANIFEST, NOW, Node, network
 
 LONG_AGO = NOW - 7200

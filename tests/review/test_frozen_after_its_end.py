@@ -16,12 +16,12 @@ from ledger.fork import Fork
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
 from ledger.witnessed import Witnessed
-from node.arrivals import Arrivals
-from node.committer import Committer
+from node.chain.arrivals import Arrivals
+from node.chain.committer import Committer
+from node.chain.freezing import Freezing, is_astray, set_strays_aside
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
 from node.consortium import Consortium
-from node.freezing import Freezing, is_astray, set_strays_aside
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
 from tests.lenders import lender
 from tests.review.peers import entry
 from tests.review.test_ceremony_former_logs import AFTER, COMMON, FIRST, HISTORY, ME, SECOND

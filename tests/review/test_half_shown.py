@@ -16,9 +16,9 @@ from ledger.findings import Examiner
 from ledger.history import History
 from ledger.labels import QueryKeys
 from ledger.query import Asking, Query
-from node.arrivals import Arrivals
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
+from node.chain.arrivals import Arrivals
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
 from tests.ledger.consortium import CONSENT, deal
 from tests.lenders import seeded
 from tests.review.peers import MANIFEST, chain, entry, origin, peer, signer

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from node.workers import Workers
+from node.lending.workers import Workers
 
 CRASH = """
 import ctypes, os, resource
-from node.hardening import leave_no_core
+from node.wire.hardening import leave_no_core
 hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
 leave_no_core()
 print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)
@@ -35,7 +35,7 @@ def test_a_crash_leaves_no_core(tmp_path):
 
 FILES = """
 import resource
-from node.hardening import allow_files, give_memory_back
+from node.wire.hardening import allow_files, give_memory_back
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
 allow_files()

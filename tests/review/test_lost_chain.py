@@ -10,13 +10,13 @@ import pytest
 from ledger.block import blocks_from
 from ledger.chain import Replica
 from ledger.history import History
-from node.arrivals import Arrivals
-from node.ceremonies import Ceremonies
-from node.committer import Committer
+from node.chain.arrivals import Arrivals
+from node.chain.committer import Committer
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
 from node.consortium import Consortium
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
-from node.vault import Vault
+from node.custody.ceremonies import Ceremonies
+from node.custody.vault import Vault
 from tests.lenders import lender
 from tests.review.peers import MANIFEST, chain, signer
 

@@ -22,15 +22,15 @@ from ledger.errors import PlimsollError, Unverified
 from ledger.history import History
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
-from node.arrivals import Arrivals
-from node.ceremonies import Ceremonies
-from node.committer import Committer
+from node.chain.arrivals import Arrivals
+from node.chain.committer import Committer
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
 from node.consortium import Consortium
-from node.custody import Custody
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
-from node.links import Link
-from node.vault import Vault
+from node.custody.ceremonies import Ceremonies
+from node.custody.custody import Custody
+from node.custody.vault import Vault
+from node.wire.links import Link
 from tests.lenders import lender, manifest
 from tests.review.peers import entry, peer
 

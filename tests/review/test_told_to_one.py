@@ -13,7 +13,7 @@ from ledger.evidence import evidence_of
 from ledger.fork import Fork
 from ledger.own_log import OwnLog
 from tests.ledger.witnesses import chain_of, history, name, signer
-from tests.node.test_freezing import LIAR, ORIGIN, branch, evidences, running, show, show_all, until
+from tests.node.chain.test_freezing import LIAR, ORIGIN, branch, evidences, running, show, show_all, until
 from tests.node.witnesses import MANIFEST, NOW, Node, network
 
 HELPER = 4

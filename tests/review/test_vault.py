@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import PlimsollError
-from node import files
-from node.vault import Vault
+from node.custody.vault import Vault
+from node.homes import files
 from tests.lenders import lender
 
 

@@ -21,19 +21,19 @@ from ledger.manifest import Manifest
 from ledger.store import Store
 from node import assembly
 from node.assembly import Assembly, Foundation
-from node.book import Book
+from node.chain.committer import Committer
+from node.chain.gossip import Gossip
+from node.chain.guard import SelfForkGuard
 from node.clock import Clock
-from node.committer import Committer
 from node.consortium import Consortium
-from node.custody import Custody
-from node.gossip import Gossip
-from node.guard import SelfForkGuard
-from node.keyring import Keyring
-from node.links import Link
+from node.custody.custody import Custody
+from node.custody.vault import Vault
+from node.homes.keyring import Keyring
+from node.lending.book import Book
+from node.lending.workers import Workers
 from node.services.peer import PeerService
-from node.stores import log_names
-from node.vault import Vault
-from node.workers import Workers
+from node.upkeep.stores import log_names
+from node.wire.links import Link
 from tests.simulation.disk import Disk, Drawer, Faults, Image
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Network, Server

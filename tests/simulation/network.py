@@ -22,7 +22,7 @@ from grpc.aio import AioRpcError, Metadata
 from ledger import refusal
 from ledger.caller import Caller
 from ledger.errors import InvalidInput, PlimsollError
-from node.gate import CALLER
+from node.wire.gate import CALLER
 from tests.simulation.process import Process
 from tests.simulation.trace import Trace
 

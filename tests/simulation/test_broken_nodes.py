@@ -10,8 +10,8 @@ from ledger import block
 from ledger.labels import Numbered
 from ledger.release import DIFFERENCING, Standing
 from ledger.selection import RecordVerifier
-from node.committer import Committer
-from node.guard import SelfForkGuard
+from node.chain.committer import Committer
+from node.chain.guard import SelfForkGuard
 from tests.simulation.machine import Kinds, Machine
 from tests.simulation.plan import Backup, Cut, Rewind
 from tests.simulation.scenario import draw

@@ -14,7 +14,7 @@ from ledger.bands import Bands
 from ledger.classification import CLASS_LABELS
 from ledger.merkle import leaf_hash
 from ledger.sealed_copy import open_copy
-from node.keyring import Keyring
+from node.homes.keyring import Keyring
 
 
 @dataclass(frozen=True)

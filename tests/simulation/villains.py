@@ -15,8 +15,8 @@ from plimsoll.v1 import entry_pb2, peer_pb2, peer_pb2_grpc
 from ledger.block import blocks_from
 from ledger.ceremony.entry import ConfirmationEntry, DealingEntry, RevealEntry, read_entry
 from ledger.merkle import leaf_hash
-from node.committer import Committer
-from node.gossip import Gossip
+from node.chain.committer import Committer
+from node.chain.gossip import Gossip
 from tests.simulation.machine import Machine
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ledger.bands import Bands
 from ledger.chain import Chain
 from ledger.errors import PlimsollError
 from ledger.manifest import Manifest, parse_manifest
-from node.stores import log_names
+from node.upkeep.stores import log_names
 from tests.ledger.consortium import CONSENT, POLICY
 from tests.lenders import lender, manifest_text
 from tests.simulation import machine as machines

@@ -13,7 +13,7 @@ from ledger.checkpoint import log_origin
 from ledger.errors import Unverified
 from ledger.memory_store import MemoryStore
 from ledger.note import Signer
-from node.home import open_home
+from node.homes.home import open_home
 from tests.client.cli.conftest import Plimsoll
 from tests.client.conftest import PASSPHRASE
 from tests.client.fakes import FakeNode

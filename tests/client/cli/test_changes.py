@@ -14,7 +14,7 @@ from ledger.checkpoint import Head
 from ledger.lineage import open_lineage
 from ledger.manifest import parse_manifest
 from ledger.merkle import EMPTY_ROOT
-from node.home import open_home
+from node.homes.home import open_home
 from tests.client.cli.conftest import Plimsoll
 from tests.client.conftest import PASSPHRASE
 from tests.client.fakes import FakeNode

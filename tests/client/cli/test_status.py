@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import operator_pb2
 
-from node.home import open_home
+from node.homes.home import open_home
 from tests.client.cli.conftest import Plimsoll
 from tests.client.conftest import PASSPHRASE
 from tests.client.fakes import FakeNode

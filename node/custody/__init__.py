@@ -1,0 +1,1 @@
+"""A node's part in the shared keys: ceremonies, shares, and answers as custodian."""

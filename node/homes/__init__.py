@@ -1,0 +1,1 @@
+"""A lender's home directory: its files, keys, certificates and manifests."""

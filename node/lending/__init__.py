@@ -1,0 +1,1 @@
+"""What a node does for its own lender: the book, feeds and questions."""

@@ -1,0 +1,1 @@
+"""The stores of a home: LevelDB, room on the disk, fsck, backup, restore."""
