@@ -77,6 +77,8 @@ class Cluster:
         self._endpoints: dict[tuple[str, Role, str], Endpoint] = {}
         self._keyrings: dict[str, Keyring] = {}
         self._channels: list[grpc.Channel] = []
+        #: Members whose nodes are about to end by themselves.
+        self.ending: set[str] = set()
 
     # -- founding
 
@@ -305,7 +307,7 @@ class Cluster:
                 if holds():
                     return
             for member, process in self._processes.items():
-                if process.poll() is not None:
+                if process.poll() is not None and member not in self.ending:
                     raise AssertionError(f"{member} died with {process.returncode}:\n{self.tail(member)}")
             assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}\n{self._tails()}"
             time.sleep(0.05)

@@ -154,8 +154,10 @@ def test_a_member_changes_its_address_and_ca_and_the_others_reach_it_there(clust
     member, card = "lender-2", tmp_path / "card"
     old = cluster.home(member).authority()
     names = {"lender-2.example:7701": f"127.0.0.1:{port}", "new.card": card}
+    cluster.ending.add(member)
     identity = follow(cluster, "Changing address, CA, keys", by=member, names=names)
     assert cluster.process(member).wait(30) == 7  # it stops by itself
+    cluster.ending.clear()
     cluster._reap(member)
     assert "KEYS_CHANGED" in cluster.log_text(member)
     assert cluster.home(member).authority() == old  # until it is started again

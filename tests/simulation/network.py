@@ -141,7 +141,8 @@ class Channel:
 
 async def _within(timeout: float | None, call: Awaitable[bytes]) -> bytes:
     try:
-        return await asyncio.wait_for(call, timeout)
+        async with asyncio.timeout(timeout):
+            return await call
     except TimeoutError:
         raise _failure(grpc.StatusCode.DEADLINE_EXCEEDED) from None
 

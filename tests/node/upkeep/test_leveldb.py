@@ -16,7 +16,7 @@ import pytest
 from ledger.errors import PlimsollError, Unready, Unverified
 from node.upkeep.leveldb import LevelStore
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def python(code: str, *arguments: str | Path) -> list[str]:
