@@ -260,9 +260,11 @@ class Gossip:
         order = [name for name in dict.fromkeys([*hints, replica.member, *self._peers]) if name in self._peers]
         deadline = self._clock.monotonic() + timeout
         for name in order:
-            peer = self._peers.get(name)  # it may have left the consortium meanwhile
-            if peer is None or replica.size >= size or self._clock.monotonic() > deadline:
+            if replica.size >= size or self._clock.monotonic() > deadline:
                 break
+            peer = self._peers.get(name)
+            if peer is None:  # it has left the consortium meanwhile
+                continue
             try:
                 async with asyncio.timeout(deadline - self._clock.monotonic()):
                     await self._pull(peer, replica.origin)
