@@ -10,8 +10,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor
-from contextlib import suppress
 from typing import TypeVar
+
+from node.upkeep.ending import ended
 
 T = TypeVar("T")
 
@@ -28,16 +29,5 @@ class Turns:
     async def take(self, caller: str, work: Callable[[], T]) -> T:
         """work() in a thread, when it is the caller's turn."""
         async with self._callers[caller], self.alone:
-            return await self._to_its_end(work)
-
-    async def _to_its_end(self, work: Callable[[], T]) -> T:
-        """Where the caller goes away meanwhile, the next one still waits for the end of it."""
-        job = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(job)
-        finally:
-            while not job.done():
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait([job])
-            if not job.cancelled():
-                job.exception()  # looked at, so that nobody logs that it was not
+            # Where the caller goes away meanwhile, the next one still waits for the end of it.
+            return await ended(asyncio.get_running_loop().run_in_executor(self._executor, work))

@@ -13,7 +13,11 @@ T = TypeVar("T")
 
 async def to_its_end(work: Callable[..., T], *arguments: object) -> T:
     """work(*arguments) in a thread. Raises what it raises; CancelledError only after it has ended."""
-    job = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    return await ended(asyncio.ensure_future(asyncio.to_thread(work, *arguments)))
+
+
+async def ended(job: asyncio.Future[T]) -> T:
+    """What comes of a job that is under way in a thread; raises likewise."""
     try:
         return await asyncio.shield(job)
     finally:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import pytest
 
 from ledger.lineage import open_lineage
 from tests.cluster import PASSPHRASE, Cluster, free_ports
+from tests.e2e.commands import listed, plimsoll
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
@@ -31,38 +28,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-def plimsoll(cluster: Cluster, member: str, *arguments: object, code: int = 0) -> Any:
-    """The command at a member, --json: what it answers."""
-    program = "import sys; from client.cli import main; sys.exit(main())"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            program,
-            "--home",
-            str(cluster.home_folder(member)),
-            "--json",
-            *map(str, arguments),
-        ],
-        env=cluster.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout if code == 0 else done.stderr)
-
-
 def in_force(cluster: Cluster, identity: str, *members: str) -> None:
     """Waits until these members' homes have this manifest."""
     for member in members:
         cluster.wait_until(lambda member=member: cluster.home(member).manifest().id.hex() == identity, "in force", 30)  # type: ignore[misc]
-
-
-def listed(cluster: Cluster, member: str, identity: str) -> bool:
-    return any(each.manifest.hex() == identity for each in cluster.session(member, "operator").proposals())
 
 
 def approve(cluster: Cluster, identity: str, *members: str) -> None:
