@@ -31,7 +31,7 @@ def plimsoll(cluster: Cluster, member: str, *arguments: object, code: int = 0) -
 
 def listed(cluster: Cluster, member: str, identity: str) -> bool:
     """Whether a member's node knows of this proposal."""
-    return any(each["id"] == identity for each in plimsoll(cluster, member, "proposals")["proposals"])
+    return any(each.manifest.hex() == identity for each in cluster.session(member, "operator").proposals())
 
 
 def pass_change(cluster: Cluster, *change: object, voters: Sequence[str], by: str) -> str:
