@@ -15,12 +15,12 @@ from typing import Annotated
 import typer
 import typer.core
 
-from client.cli import audit, backup, delegate, demo, exposure, failure, lineage, proposals, propose, report, status
-from client.cli.options import ConnectedCommand, JsonCommand, RootGroup
+from client.cli import auditing, backup, delegate, demo, exposure, failure, lineage, proposals, propose, report, status
+from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
 
 app = typer.Typer(
     name="plimsoll",
-    cls=RootGroup,
+    cls=SharedGroup,
     invoke_without_command=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -60,9 +60,9 @@ for _name, _function in (
     ("lineage", lineage.lineage),
     ("report", report.report),
     ("exposure", exposure.exposure),
-    ("audit", audit.audit),
 ):
     app.command(_name, cls=ConnectedCommand)(_function)
+app.add_typer(auditing.app)
 app.command("demo", cls=JsonCommand)(demo.demo)
 
 

@@ -109,8 +109,8 @@ class ConnectedCommand(JsonCommand):
         self.params += _parameters(_home_options) + _parameters(_endpoint_options)
 
 
-class RootGroup(typer.core.TyperGroup):
-    """The root, which takes all of them."""
+class SharedGroup(typer.core.TyperGroup):
+    """The root, or a group of commands, which take all of them."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)

@@ -72,7 +72,7 @@ def _chain(store: Store, keys: LogKeys) -> int:
 
 
 def _whole(stage: Stage, chain: float) -> Figure:
-    """`plimsoll audit` without its command line: all five logs through one node, everybody's heads compared."""
+    """`plimsoll audit run` without its command line: all five logs through one node, everybody's heads compared."""
     cluster = stage.cluster
     stage.say("through a node")
     before = stage.cpu(cluster.members[0])

@@ -53,7 +53,7 @@ def plimsoll(cluster: Cluster, member: str, *arguments: str) -> subprocess.Compl
 
 def audit(cluster: Cluster, *arguments: str) -> Verdict:
     """By AUDITOR's own auditor, through its own node unless the arguments say otherwise."""
-    done = plimsoll(cluster, AUDITOR, "audit", *arguments)
+    done = plimsoll(cluster, AUDITOR, "audit", "run", *arguments)
     assert done.stdout, done.stderr
     return Verdict(done.returncode, json.loads(done.stdout))
 

@@ -247,7 +247,7 @@ def test_an_audit_passes_after_all_that_with_answers_from_all_the_time(cluster: 
     save(cluster, saved, "late.json", borrower_at(cluster, "lender-2", "lender-3"))
     cluster.wait_same_heads()
     files = [option for path in sorted(saved.iterdir()) for option in ("--transcript", path)]
-    report = plimsoll(cluster, "lender-5", "audit", *files)
+    report = plimsoll(cluster, "lender-5", "audit", "run", *files)
     assert (report["verdict"], report["findings"]) == ("ok", [])
     assert [each["verdict"] for each in report["transcripts"]] == ["ok", "ok"]
     assert len(report["manifests"]) > 6

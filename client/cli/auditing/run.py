@@ -1,4 +1,4 @@
-"""plimsoll audit: checks a whole consortium from outside."""
+"""plimsoll audit run: checks a whole consortium from outside."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from client.audit.transcripts import Saved
 
 
-def audit(
+def run(
     context: typer.Context,
     transcript: Annotated[
         list[Path] | None,

@@ -1,0 +1,20 @@
+"""The group `audit`: which commands an auditor has."""
+
+from __future__ import annotations
+
+import typer
+
+from client.cli.auditing.run import run
+from client.cli.options import ConnectedCommand, SharedGroup
+
+app = typer.Typer(
+    name="audit", cls=SharedGroup, help="Check what members hold, trusting none of them.", rich_markup_mode=None
+)
+
+
+@app.callback()
+def _group() -> None:
+    """Check what members hold, trusting none of them."""
+
+
+app.command("run", cls=ConnectedCommand)(run)
