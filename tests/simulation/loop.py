@@ -148,10 +148,10 @@ def run(loop: VirtualLoop, main: Any) -> Any:
         return loop.run_until_complete(main)
     finally:
         try:
-            left = asyncio.all_tasks(loop)
-            for task in sorted(left, key=hash):
-                task.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            while left := asyncio.all_tasks(loop):  # what ends may begin something: to tell somebody, to wait for work
+                for task in sorted(left, key=hash):
+                    task.cancel()
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
         finally:
             asyncio.set_event_loop(None)

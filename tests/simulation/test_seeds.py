@@ -37,5 +37,10 @@ def test_a_seed_always_gives_the_same_world(seed):
     assert play(plan).digest == play(plan).digest
 
 
+def test_a_world_that_has_ended_starts_nothing_anew():
+    """Nodes that went down at the very end used to be started while what was left was cleared away."""
+    hold(20742, 1)
+
+
 def test_seeds_differ():
     assert len({play(draw(seed)).digest for seed in range(3)}) == 3

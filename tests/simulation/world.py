@@ -233,7 +233,7 @@ class World:
     def _went_down(self, machine: Machine) -> None:
         self.counts["crashes"] += 1
         self.trace.say(machine.member, "crashes")
-        if not self._healed:
+        if not self._healed or self._main is None:  # somebody else starts it, or the world ends
             return
         self.loop.call_later(1.0, self._start, machine)
 
