@@ -76,7 +76,7 @@ def valid_policies() -> list[dict[str, Any]]:
         valid("a group of one", f"{one}group g 1 w\nquorum g\n", [["w"]], [[], ["g"]], groups=[["g", 1, 1]]),
         valid("a group whose name is a number", f"{one}group 7 all w\nquorum 7\n", [["w"]], [[]]),
         valid("the quorum is a group's member", f"{X}group g 2 X1 X2\nquorum X1\n", [["X1"]], [["X2", "X3"]]),
-        valid("one key as log and witness", f"log {LOG.vkey}\nwitness w {LOG_AS_WITNESS.vkey}\nquorum w\n", [["w"]], [[]]),
+        valid("one key for both", f"log {LOG.vkey}\nwitness w {LOG_AS_WITNESS.vkey}\nquorum w\n", [["w"]], [[]]),
         valid("a witness by ML-DSA-44", f"witness q {QUANTUM}\n{one}group g any q w\nquorum g\n", [["w"]], [[]]),
     ]  # fmt: skip
 
