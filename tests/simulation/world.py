@@ -119,6 +119,7 @@ class World:
         self.mischief: list[Coroutine[Any, Any, None]] = []
         self._main: asyncio.Task[None] | None = None
         self._healed = False
+        self._over = False
         if plan.villain:
             self.images = (images or {}).get(plan.culprit)
             villains.KINDS[plan.villain](self, self.machines[plan.culprit])
@@ -157,7 +158,7 @@ class World:
         except Violation as error:
             self.watch.broken(str(error))
         finally:
-            self._main = None
+            self._main, self._over = None, True
             for machine in (*self.machines.values(), *self.twins.values()):
                 if machine.node is not None:
                     machine.crash()
@@ -233,7 +234,7 @@ class World:
     def _went_down(self, machine: Machine) -> None:
         self.counts["crashes"] += 1
         self.trace.say(machine.member, "crashes")
-        if not self._healed or self._main is None:  # somebody else starts it, or the world ends
+        if not self._healed or self._over:  # somebody else starts it, or the world ends
             return
         self.loop.call_later(1.0, self._start, machine)
 
@@ -496,6 +497,7 @@ class World:
         raise Violation(f"{machine.member} gets no answer though all is well")
 
     def _check_disks(self) -> None:
+        self._over = True
         for machine in self.honest:
             machine.crash()
             chain = Chain(machine.chain_disk.raw, log_names(self.manifest))
