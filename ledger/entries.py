@@ -17,6 +17,7 @@ from plimsoll.v1 import entry_pb2
 
 from ledger.entry_wire import check_numbers, fields, kind_field, label_of_plain_position
 from ledger.errors import InvalidInput
+from ledger.hashing import digest
 from ledger.log_keys import LABEL_SIZE
 
 MAX_ENTRY = 65_535
@@ -28,6 +29,8 @@ SEALED_SIZES = (540, 2076, 8220, 32_796)  # nonce (12), ciphertext of 512 .. 32,
 SEALED_SHARES_SIZE = 304  # HPKE encapsulation (32), ciphertext of eight scalars, tag (16)
 
 MAX_PROPOSAL = 65_000  # bytes of a compressed manifest
+MAX_PROOF = 65_000  # bytes of a proof that a position is well-formed
+MAX_ORIGIN = 255  # bytes of a challenged log's name
 
 _HASH = 32
 _PROOF = 64
@@ -41,6 +44,7 @@ class Kind(IntEnum):
     POSITION = 2
     INQUIRY = 3
     EVALUATION = 4
+    CHALLENGE = 7
     PROPOSAL = 8
     APPROVAL = 9
     READY = 10
@@ -50,6 +54,7 @@ class Kind(IntEnum):
     REVEAL = 14
     CONFIRMATION = 15
     EVIDENCE = 16
+    CHALLENGE_ANSWER = 17
 
 
 UNSOUND = 0
@@ -94,9 +99,28 @@ def file_entry(raw: bytes) -> Filing:
         entry, code = _parse(raw)
     except InvalidInput:
         return Filing(UNSOUND, None)
+    return Filing(code, _label(entry, code))
+
+
+def challenge_label(origin: str, index: int, leaf: bytes) -> bytes:
+    """Under which a Challenge of the position at this place, of this leaf hash, is filed: 16 bytes (protocol, 19)."""
+    return digest("plimsoll/v1/challenge", origin, index, leaf)[:LABEL_SIZE]
+
+
+def answer_label(leaf: bytes) -> bytes:
+    """Under which the answer for a challenged position of this leaf hash is filed: 16 bytes."""
+    return digest("plimsoll/v1/challenge-answer", leaf)[:LABEL_SIZE]
+
+
+def _label(entry: entry_pb2.Entry, code: int) -> bytes | None:
     if code == Kind.POSITION:
-        return Filing(code, entry.position.label)
-    return Filing(code, entry.inquiry.label if code == Kind.INQUIRY else None)
+        return entry.position.label
+    if code == Kind.INQUIRY:
+        return entry.inquiry.label
+    if code == Kind.CHALLENGE:
+        named = entry.challenge
+        return challenge_label(named.origin, named.index, named.leaf_hash)
+    return answer_label(entry.challenge_answer.leaf_hash) if code == Kind.CHALLENGE_ANSWER else None
 
 
 def _parse(raw: bytes) -> tuple[entry_pb2.Entry, int]:
@@ -190,6 +214,11 @@ def _inquiry(inquiry: entry_pb2.Inquiry) -> None:
     for number, place in enumerate(inquiry.conflicting):
         if place not in inquiry.frozen or (number and place <= inquiry.conflicting[number - 1]):
             raise InvalidInput("BAD_ORDER", "must be places of frozen logs, ascending", f"conflicting[{number}]")
+    if inquiry.settled:
+        _check_count(inquiry.settled, len(inquiry.sizes), "settled")
+    for number, (settled, size) in enumerate(zip(inquiry.settled, inquiry.sizes, strict=False)):
+        if settled > size:
+            raise InvalidInput("OUT_OF_RANGE", "must not be above the log's size", f"settled[{number}]")
 
 
 def _evaluation(evaluation: entry_pb2.Evaluation) -> None:
@@ -259,8 +288,21 @@ def _evidence(evidence: entry_pb2.Evidence) -> None:
     _check_each(evidence.consistency, _HASH, "consistency")
 
 
+def _challenge(challenge: entry_pb2.Challenge) -> None:
+    if not 1 <= len(challenge.origin.encode()) <= MAX_ORIGIN:
+        raise InvalidInput("BAD_LENGTH", f"must be 1 to {MAX_ORIGIN} bytes", "origin")
+    _check_hashes(challenge, "leaf_hash")
+
+
+def _challenge_answer(answer: entry_pb2.ChallengeAnswer) -> None:
+    _check_hashes(answer, "leaf_hash")
+    if not 1 <= len(answer.proof) <= MAX_PROOF:
+        raise InvalidInput("BAD_LENGTH", f"must be 1 to {MAX_PROOF} bytes", "proof")
+
+
 _INQUIRY_NUMBERS = frozenset(
-    entry_pb2.Inquiry.DESCRIPTOR.fields_by_name[name].number for name in ("sizes", "frozen", "conflicting")
+    entry_pb2.Inquiry.DESCRIPTOR.fields_by_name[name].number
+    for name in ("sizes", "frozen", "conflicting", "settled")
 )
 _PURPOSES = frozenset(entry_pb2.Purpose.values()) - {entry_pb2.PURPOSE_UNSPECIFIED}
 
@@ -278,5 +320,7 @@ _CHECKS: Mapping[Kind, Callable[[Any], None]] = MappingProxyType(
         Kind.PROPOSAL: _proposal,
         Kind.APPROVAL: _approval,
         Kind.EVIDENCE: _evidence,
+        Kind.CHALLENGE: _challenge,
+        Kind.CHALLENGE_ANSWER: _challenge_answer,
     }
 )

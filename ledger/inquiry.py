@@ -30,6 +30,7 @@ class Inquiry:
     time: Unix seconds. label: 16 bytes. purpose: number of the Purpose enumeration. consent_digest, manifest,
     heads_digest: 32 bytes each. as_of: days, 0 for now. sizes: of the members' logs in the manifest's order. frozen:
     places, in that order, of the logs that are; conflicting: those of them of which conflicting heads were witnessed.
+    settled: up to where Challenges in each member's log count; empty for nowhere (protocol, 19).
     """
 
     time: int
@@ -43,6 +44,7 @@ class Inquiry:
     heads_digest: bytes
     frozen: tuple[int, ...] = ()
     conflicting: tuple[int, ...] = ()
+    settled: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
         """The entry's bytes."""
@@ -57,6 +59,7 @@ class Inquiry:
             heads_digest=self.heads_digest,
             frozen=self.frozen,
             conflicting=self.conflicting,
+            settled=self.settled,
         )
         return entry_pb2.Entry(time=self.time, inquiry=message).SerializeToString(deterministic=True)
 
@@ -82,6 +85,7 @@ class Inquiry:
             inquiry.heads_digest,
             tuple(inquiry.frozen),
             tuple(inquiry.conflicting),
+            tuple(inquiry.settled),
         )
 
 

@@ -39,6 +39,7 @@ def inquiry(rng: Random, label: bytes | None = None, *, time: int = TIME) -> byt
         frozen=[0, 2],
         conflicting=[2],
         heads_digest=rng.randbytes(32),
+        settled=[3, 0, 69_999],
     )
     return pb.Entry(time=time, inquiry=message).SerializeToString()
 
@@ -126,7 +127,19 @@ def evidence(rng: Random) -> bytes:
     return pb.Entry(time=TIME, evidence=message).SerializeToString()
 
 
-def unknown(rng: Random, number: int = 7) -> bytes:
+def challenge(rng: Random) -> bytes:
+    """A Challenge."""
+    message = pb.Challenge(origin="plimsoll/example/lender-9", index=70_000, leaf_hash=rng.randbytes(32))
+    return pb.Entry(time=TIME, challenge=message).SerializeToString()
+
+
+def challenge_answer(rng: Random) -> bytes:
+    """A ChallengeAnswer."""
+    message = pb.ChallengeAnswer(leaf_hash=rng.randbytes(32), proof=rng.randbytes(300))
+    return pb.Entry(time=TIME, challenge_answer=message).SerializeToString()
+
+
+def unknown(rng: Random, number: int = 100) -> bytes:
     """An entry of a kind that this version does not know."""
     body = rng.randbytes(20)
     tag = number << 3 | 2
@@ -135,4 +148,4 @@ def unknown(rng: Random, number: int = 7) -> bytes:
 
 
 CEREMONY = (ready, dealing, close, complaint, reveal, confirmation)
-BUILDERS = (position, inquiry, evaluation, proposal, approval, *CEREMONY, evidence)
+BUILDERS = (position, inquiry, evaluation, proposal, approval, *CEREMONY, evidence, challenge, challenge_answer)

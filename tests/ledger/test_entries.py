@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plimsoll.v1 import entry_pb2 as pb
 
-from ledger.entries import MAX_ENTRY, UNSOUND, Filing, Kind, file_entry, kind_name, kind_of, parse_entry
+from ledger.entries import (
+    MAX_ENTRY,
+    UNSOUND,
+    Filing,
+    Kind,
+    answer_label,
+    challenge_label,
+    file_entry,
+    kind_name,
+    kind_of,
+    parse_entry,
+)
 from ledger.entry_wire import label_of_plain_position, only_kind
 from ledger.errors import InvalidInput
 from tests.ledger import sample_entries as sample
@@ -47,12 +58,12 @@ def test_sound_entries_parse_and_their_bytes_are_their_fields(raw):
 
 
 def test_an_unknown_kind_is_sound_but_of_no_kind_and_filed_under_its_number():
-    raw = sample.unknown(RNG, 7)
+    raw = sample.unknown(RNG, 100)
     assert kind_of(parse_entry(raw)) is None
-    assert file_entry(raw) == Filing(7, None)
+    assert file_entry(raw) == Filing(100, None)
 
 
-def test_positions_and_inquiries_are_filed_under_their_label_and_others_by_kind_alone():
+def test_entries_that_are_looked_for_are_filed_under_their_label_and_others_by_kind_alone():
     for name, raw in SOUND.items():
         code, label = file_entry(raw)
         entry = parse_entry(raw)
@@ -60,12 +71,17 @@ def test_positions_and_inquiries_are_filed_under_their_label_and_others_by_kind_
             assert (code, label) == (Kind.POSITION, entry.position.label)
         elif name == "inquiry":
             assert (code, label) == (Kind.INQUIRY, entry.inquiry.label)
+        elif name == "challenge":
+            named = entry.challenge
+            assert (code, label) == (Kind.CHALLENGE, challenge_label(named.origin, named.index, named.leaf_hash))
+        elif name == "challenge_answer":
+            assert (code, label) == (Kind.CHALLENGE_ANSWER, answer_label(entry.challenge_answer.leaf_hash))
         elif name != "unknown kind":
             assert (kind_name(code), label) == (name, None)
 
 
 def test_codes_have_names_for_people():
-    assert [kind_name(code) for code in (0, 2, 7, 15)] == ["unsound", "position", "kind 7", "confirmation"]
+    assert [kind_name(code) for code in (0, 2, 7, 15, 100)] == ["unsound", "position", "challenge", "confirmation", "kind 100"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x08", b"\xff" * 20, bytes(10), b"\x12\x05ab", b"plain text"])
@@ -76,7 +92,7 @@ def test_bytes_that_are_no_entry_are_refused_and_filed_as_unsound(raw):
 
 def test_an_entry_has_at_most_65535_bytes():
     body = sample.unknown(RNG)[:6]
-    largest = body + b"\x3a" + b"\xf5\xff\x03" + bytes(MAX_ENTRY - 10)
+    largest = body + b"\xa2\x06" + b"\xf4\xff\x03" + bytes(MAX_ENTRY - 11)
     assert len(largest) == MAX_ENTRY
     parse_entry(largest)
     assert refusal(body + b"\x3a" + b"\xf6\xff\x03" + bytes(MAX_ENTRY - 9)) == ("BAD_ENTRY_SIZE", "")
@@ -129,6 +145,8 @@ SIZED = {
     "complaint": ["ceremony", "close", "dealing"],
     "reveal": ["ceremony", "complaint", "shares"],
     "confirmation": ["ceremony", "close", "complaints", "reveals", "transcript"],
+    "challenge": ["leaf_hash"],
+    "challenge_answer": ["leaf_hash"],
 }
 
 
@@ -137,7 +155,37 @@ def test_the_table_of_sized_fields_is_complete():
         message = pb.Entry.DESCRIPTOR.fields_by_name[name].message_type
         assert message is not None
         sized = {field.name for field in message.fields if field.cpp_type == field.CPPTYPE_STRING}
-        assert {path.split("[")[0] for path in paths} - {"coordinates"} == sized
+        assert {path.split("[")[0] for path in paths} - {"coordinates"} == sized - RANGED.get(name, set())
+
+
+RANGED = {"challenge": {"origin"}, "challenge_answer": {"proof"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "bad", "good"),
+    [
+        ("challenge.origin", ["", "a" * 256, "\u2014" * 86], ["a", "a" * 255, "\u2014" * 85]),
+        ("challenge_answer.proof", [b"", bytes(65_001)], [b"a", bytes(65_000)]),
+    ],
+)
+def test_a_field_outside_its_range_of_sizes_is_named(path, bad, good):
+    for value in bad + good:
+        entry = parse_entry(SOUND[path.split(".")[0]])
+        holder, name = reach(entry, path)
+        setattr(holder, name, value)
+        if value in bad:
+            assert refusal(entry.SerializeToString()) == ("BAD_LENGTH", path)
+        else:
+            parse_entry(entry.SerializeToString())
+
+
+def test_an_inquiry_names_no_size_that_settles_more_than_it_uses_and_all_or_none():
+    for settled, answer in ([4, 0, 0], ("OUT_OF_RANGE", "inquiry.settled[0]")), ([1], ("BAD_COUNT", "inquiry.settled")):
+        entry = parse_entry(SOUND["inquiry"])
+        entry.inquiry.settled[:] = settled
+        assert refusal(entry.SerializeToString()) == answer
+    entry.inquiry.settled[:] = []
+    parse_entry(entry.SerializeToString())
 
 
 def reach(entry, path):
@@ -242,8 +290,13 @@ def filed_by_parsing(raw: bytes) -> Filing:
         entry = parse_entry(raw)
     except InvalidInput:
         return Filing(UNSOUND, None)
-    label = getattr(getattr(entry, entry.WhichOneof("kind") or "", None), "label", None)
-    return Filing(only_kind(raw), label)
+    kind = entry.WhichOneof("kind")
+    if kind == "challenge":
+        named = entry.challenge
+        return Filing(only_kind(raw), challenge_label(named.origin, named.index, named.leaf_hash))
+    if kind == "challenge_answer":
+        return Filing(only_kind(raw), answer_label(entry.challenge_answer.leaf_hash))
+    return Filing(only_kind(raw), getattr(getattr(entry, kind or "", None), "label", None))
 
 
 edits = st.tuples(st.integers(0, 3), st.integers(0, 10**6), st.binary(min_size=1, max_size=3))

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from plimsoll.v1 import entry_pb2
 
-from tests.second import merkle
+from tests.second import labels, merkle
 
 SEALED = {12 + padded + 16 for padded in (512, 2048, 8192, 32768)}
 SHARES = 8
@@ -16,7 +16,7 @@ PURPOSES = range(1, 6)
 MOST_ELEMENTS = 4096
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 # Number of the kind, number of its field.
-DEALINGS_COORDINATES, INQUIRYS_NUMBERS = (11, 3), ((3, 7), (3, 9), (3, 10))
+DEALINGS_COORDINATES, INQUIRYS_NUMBERS = (11, 3), ((3, 7), (3, 9), (3, 10), (3, 11))
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Entry:
 
     @property
     def label(self) -> bytes | None:
+        if self.kind == "challenge":
+            return labels.challenge(self.body.origin, self.body.index, self.body.leaf_hash)
+        if self.kind == "challenge_answer":
+            return labels.answer(self.body.leaf_hash)
         return self.body.label if self.kind in ("position", "inquiry") else None
 
 
@@ -77,6 +81,8 @@ def _inquiry(body: Any) -> bool:
         and all(place < len(body.sizes) for place in frozen)
         and sorted(set(conflicting)) == conflicting
         and set(conflicting) <= set(frozen)
+        and len(body.settled) in (0, len(body.sizes))
+        and all(settled <= size for settled, size in zip(body.settled, body.sizes, strict=False))
     )
 
 
@@ -112,6 +118,8 @@ SHAPES = {
     "proposal": lambda b: len(b.previous) == 32 and 1 <= len(b.manifest) <= 65_000,
     "approval": lambda b: _all([b.previous, b.manifest], 32),
     "evidence": _evidence,
+    "challenge": lambda b: len(b.leaf_hash) == 32 and 1 <= len(b.origin.encode()) <= 255,
+    "challenge_answer": lambda b: len(b.leaf_hash) == 32 and 1 <= len(b.proof) <= 65_000,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.second.framing import derive, mac
+from tests.second.framing import derive, digest, mac
 
 POSITION, INQUIRY = "position", "inquiry"
 NUMBERS = 1 << 32
@@ -28,6 +28,16 @@ def inquiry_key(from_query_key: bytes) -> bytes:
 
 def label(key: bytes, kind: str, member: str, number: int) -> bytes:
     return mac(key, "plimsoll/v1/label", kind, member, number)[:16]
+
+
+def challenge(origin: str, index: int, leaf: bytes) -> bytes:
+    """Of a Challenge of the position there (section 19)."""
+    return digest("plimsoll/v1/challenge", origin, index, leaf)[:16]
+
+
+def answer(leaf: bytes) -> bytes:
+    """Of the answer to it."""
+    return digest("plimsoll/v1/challenge-answer", leaf)[:16]
 
 
 def newest(place: Callable[[int], int | None], size: int) -> int | None:

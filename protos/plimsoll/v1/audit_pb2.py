@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from plimsoll.v1 import peer_pb2 as plimsoll_dot_v1_dot_peer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17plimsoll/v1/audit.proto\x12\x0bplimsoll.v1\x1a\x16plimsoll/v1/peer.proto\"\x11\n\x0fManifestRequest\"R\n\x10ManifestResponse\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12,\n\x0bsuccessions\x18\x02 \x03(\x0b\x32\x17.plimsoll.v1.Succession\"?\n\rApprovalProof\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\x0f\n\x07receipt\x18\x03 \x01(\x0c\"M\n\nSuccession\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12-\n\tapprovals\x18\x02 \x03(\x0b\x32\x1a.plimsoll.v1.ApprovalProof\"I\n\x07Lineage\x12\x10\n\x08\x66ounding\x18\x01 \x01(\x0c\x12,\n\x0bsuccessions\x18\x02 \x03(\x0b\x32\x17.plimsoll.v1.Succession\"\x14\n\x12LatestHeadsRequest\"$\n\x13LatestHeadsResponse\x12\r\n\x05heads\x18\x01 \x03(\x0c\",\n\x0bReadRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"1\n\x0cReadResponse\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"H\n\x12\x43onsistencyRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x10\n\x08new_size\x18\x03 \x01(\x04\"#\n\x13\x43onsistencyResponse\x12\x0c\n\x04path\x18\x01 \x03(\x0c\"/\n\x0eReceiptRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\"1\n\x0fReceiptResponse\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x32\x80\x03\n\x0c\x41uditService\x12G\n\x08Manifest\x12\x1c.plimsoll.v1.ManifestRequest\x1a\x1d.plimsoll.v1.ManifestResponse\x12P\n\x0bLatestHeads\x12\x1f.plimsoll.v1.LatestHeadsRequest\x1a .plimsoll.v1.LatestHeadsResponse\x12=\n\x04Read\x12\x18.plimsoll.v1.ReadRequest\x1a\x19.plimsoll.v1.ReadResponse0\x01\x12P\n\x0b\x43onsistency\x12\x1f.plimsoll.v1.ConsistencyRequest\x1a .plimsoll.v1.ConsistencyResponse\x12\x44\n\x07Receipt\x12\x1b.plimsoll.v1.ReceiptRequest\x1a\x1c.plimsoll.v1.ReceiptResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17plimsoll/v1/audit.proto\x12\x0bplimsoll.v1\x1a\x16plimsoll/v1/peer.proto\"\x11\n\x0fManifestRequest\"R\n\x10ManifestResponse\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12,\n\x0bsuccessions\x18\x02 \x03(\x0b\x32\x17.plimsoll.v1.Succession\"?\n\rApprovalProof\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\r\n\x05\x65ntry\x18\x02 \x01(\x0c\x12\x0f\n\x07receipt\x18\x03 \x01(\x0c\"M\n\nSuccession\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12-\n\tapprovals\x18\x02 \x03(\x0b\x32\x1a.plimsoll.v1.ApprovalProof\"I\n\x07Lineage\x12\x10\n\x08\x66ounding\x18\x01 \x01(\x0c\x12,\n\x0bsuccessions\x18\x02 \x03(\x0b\x32\x17.plimsoll.v1.Succession\"\x14\n\x12LatestHeadsRequest\"7\n\x13LatestHeadsResponse\x12\r\n\x05heads\x18\x01 \x03(\x0c\x12\x11\n\twitnessed\x18\x02 \x03(\x0c\",\n\x0bReadRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"1\n\x0cReadResponse\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"H\n\x12\x43onsistencyRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x04\x12\x10\n\x08new_size\x18\x03 \x01(\x04\"#\n\x13\x43onsistencyResponse\x12\x0c\n\x04path\x18\x01 \x03(\x0c\"B\n\x0eReceiptRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\twitnessed\x18\x03 \x01(\x08\"1\n\x0fReceiptResponse\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x32\x80\x03\n\x0c\x41uditService\x12G\n\x08Manifest\x12\x1c.plimsoll.v1.ManifestRequest\x1a\x1d.plimsoll.v1.ManifestResponse\x12P\n\x0bLatestHeads\x12\x1f.plimsoll.v1.LatestHeadsRequest\x1a .plimsoll.v1.LatestHeadsResponse\x12=\n\x04Read\x12\x18.plimsoll.v1.ReadRequest\x1a\x19.plimsoll.v1.ReadResponse0\x01\x12P\n\x0b\x43onsistency\x12\x1f.plimsoll.v1.ConsistencyRequest\x1a .plimsoll.v1.ConsistencyResponse\x12\x44\n\x07Receipt\x12\x1b.plimsoll.v1.ReceiptRequest\x1a\x1c.plimsoll.v1.ReceiptResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,19 +45,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LATESTHEADSREQUEST']._serialized_start=386
   _globals['_LATESTHEADSREQUEST']._serialized_end=406
   _globals['_LATESTHEADSRESPONSE']._serialized_start=408
-  _globals['_LATESTHEADSRESPONSE']._serialized_end=444
-  _globals['_READREQUEST']._serialized_start=446
-  _globals['_READREQUEST']._serialized_end=490
-  _globals['_READRESPONSE']._serialized_start=492
-  _globals['_READRESPONSE']._serialized_end=541
-  _globals['_CONSISTENCYREQUEST']._serialized_start=543
-  _globals['_CONSISTENCYREQUEST']._serialized_end=615
-  _globals['_CONSISTENCYRESPONSE']._serialized_start=617
-  _globals['_CONSISTENCYRESPONSE']._serialized_end=652
-  _globals['_RECEIPTREQUEST']._serialized_start=654
-  _globals['_RECEIPTREQUEST']._serialized_end=701
-  _globals['_RECEIPTRESPONSE']._serialized_start=703
-  _globals['_RECEIPTRESPONSE']._serialized_end=752
-  _globals['_AUDITSERVICE']._serialized_start=755
-  _globals['_AUDITSERVICE']._serialized_end=1139
+  _globals['_LATESTHEADSRESPONSE']._serialized_end=463
+  _globals['_READREQUEST']._serialized_start=465
+  _globals['_READREQUEST']._serialized_end=509
+  _globals['_READRESPONSE']._serialized_start=511
+  _globals['_READRESPONSE']._serialized_end=560
+  _globals['_CONSISTENCYREQUEST']._serialized_start=562
+  _globals['_CONSISTENCYREQUEST']._serialized_end=634
+  _globals['_CONSISTENCYRESPONSE']._serialized_start=636
+  _globals['_CONSISTENCYRESPONSE']._serialized_end=671
+  _globals['_RECEIPTREQUEST']._serialized_start=673
+  _globals['_RECEIPTREQUEST']._serialized_end=739
+  _globals['_RECEIPTRESPONSE']._serialized_start=741
+  _globals['_RECEIPTRESPONSE']._serialized_end=790
+  _globals['_AUDITSERVICE']._serialized_start=793
+  _globals['_AUDITSERVICE']._serialized_end=1177
 # @@protoc_insertion_point(module_scope)

@@ -174,18 +174,26 @@ class LatestHeadsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEADS_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed notes, one per log with at least one entry."""
+
+    @_builtins.property
+    def witnessed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The largest head of each log that this node knows to be witnessed, ended logs too, with the members' cosignatures;
+        both heads where two conflict.
+        """
 
     def __init__(
         self,
         *,
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
+        witnessed: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,19 +311,23 @@ class ReceiptRequest(_message.Message):
 
     ORIGIN_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     """The log's origin."""
     index: _builtins.int
     """The entry's index."""
+    witnessed: _builtins.bool
+    """Whether the receipt shall be under the largest head known to be witnessed, if that covers the entry."""
     def __init__(
         self,
         *,
         origin: _builtins.str = ...,
         index: _builtins.int = ...,
+        witnessed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "origin", b"origin"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "origin", b"origin", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -332,7 +344,7 @@ class ReceiptResponse(_message.Message):
     entry: _builtins.bytes
     """The entry's bytes."""
     receipt: _builtins.bytes
-    """A C2SP tlog-proof under the head this node holds."""
+    """A C2SP tlog-proof under the head this node holds, or under the witnessed one with its cosignatures."""
     def __init__(
         self,
         *,

@@ -68,6 +68,7 @@ class Entry(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     INQUIRY_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
+    CHALLENGE_FIELD_NUMBER: _builtins.int
     PROPOSAL_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
@@ -77,6 +78,7 @@ class Entry(_message.Message):
     REVEAL_FIELD_NUMBER: _builtins.int
     CONFIRMATION_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    CHALLENGE_ANSWER_FIELD_NUMBER: _builtins.int
     time: _builtins.int
     """Unix seconds by the author's clock when the entry was made."""
     @_builtins.property
@@ -90,6 +92,10 @@ class Entry(_message.Message):
     @_builtins.property
     def evaluation(self) -> Global___Evaluation:
         """This member is about to have pseudonym keys evaluated."""
+
+    @_builtins.property
+    def challenge(self) -> Global___Challenge:
+        """Another member's position is doubted, as it was not proved well-formed when asked."""
 
     @_builtins.property
     def proposal(self) -> Global___Proposal:
@@ -127,6 +133,10 @@ class Entry(_message.Message):
     def evidence(self) -> Global___Evidence:
         """Another member has signed two histories of its log."""
 
+    @_builtins.property
+    def challenge_answer(self) -> Global___ChallengeAnswer:
+        """This member proves its challenged position well-formed."""
+
     def __init__(
         self,
         *,
@@ -134,6 +144,7 @@ class Entry(_message.Message):
         position: Global___Position | None = ...,
         inquiry: Global___Inquiry | None = ...,
         evaluation: Global___Evaluation | None = ...,
+        challenge: Global___Challenge | None = ...,
         proposal: Global___Proposal | None = ...,
         approval: Global___Approval | None = ...,
         ready: Global___Ready | None = ...,
@@ -143,12 +154,13 @@ class Entry(_message.Message):
         reveal: Global___Reveal | None = ...,
         confirmation: Global___Confirmation | None = ...,
         evidence: Global___Evidence | None = ...,
+        challenge_answer: Global___ChallengeAnswer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "evidence", b"evidence", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "proposal", b"proposal", "ready", b"ready", "reveal", b"reveal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "challenge", b"challenge", "challenge_answer", b"challenge_answer", "close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "evidence", b"evidence", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "proposal", b"proposal", "ready", b"ready", "reveal", b"reveal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "evidence", b"evidence", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "proposal", b"proposal", "ready", b"ready", "reveal", b"reveal", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "challenge", b"challenge", "challenge_answer", b"challenge_answer", "close", b"close", "complaint", b"complaint", "confirmation", b"confirmation", "dealing", b"dealing", "evaluation", b"evaluation", "evidence", b"evidence", "inquiry", b"inquiry", "kind", b"kind", "position", b"position", "proposal", b"proposal", "ready", b"ready", "reveal", b"reveal", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["position", "inquiry", "evaluation", "proposal", "approval", "ready", "dealing", "close", "complaint", "reveal", "confirmation", "evidence"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["position", "inquiry", "evaluation", "challenge", "proposal", "approval", "ready", "dealing", "close", "complaint", "reveal", "confirmation", "evidence", "challenge_answer"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -228,6 +240,7 @@ class Inquiry(_message.Message):
     HEADS_DIGEST_FIELD_NUMBER: _builtins.int
     FROZEN_FIELD_NUMBER: _builtins.int
     CONFLICTING_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     label: _builtins.bytes
     """16 bytes: HMAC-SHA256 under the borrower's inquiry key over kind, member and the running number of this inquiry."""
     purpose: Global___Purpose.ValueType
@@ -256,6 +269,12 @@ class Inquiry(_message.Message):
         count, so they count at size 0, and amounts are withheld.
         """
 
+    @_builtins.property
+    def settled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Empty, or for each member, in the manifest's order, the size up to which Challenge entries in its log count: 0, or
+        that of a head that had been witnessed a day before `time`. None is above its element of `sizes`.
+        """
+
     def __init__(
         self,
         *,
@@ -269,10 +288,11 @@ class Inquiry(_message.Message):
         heads_digest: _builtins.bytes = ...,
         frozen: _abc.Iterable[_builtins.int] | None = ...,
         conflicting: _abc.Iterable[_builtins.int] | None = ...,
+        settled: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "conflicting", b"conflicting", "consent_digest", b"consent_digest", "epoch", b"epoch", "frozen", b"frozen", "heads_digest", b"heads_digest", "label", b"label", "manifest", b"manifest", "purpose", b"purpose", "sizes", b"sizes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "conflicting", b"conflicting", "consent_digest", b"consent_digest", "epoch", b"epoch", "frozen", b"frozen", "heads_digest", b"heads_digest", "label", b"label", "manifest", b"manifest", "purpose", b"purpose", "settled", b"settled", "sizes", b"sizes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -625,3 +645,61 @@ class Evidence(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
+@_typing.final
+class Challenge(_message.Message):
+    """The author asked another member to prove that a position is well-formed, and got no good answer. A day after this
+    entry was witnessed the position is left out of sums, unless its author has answered by then on its own log.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """The log in which the position stands, 1 to 255 bytes."""
+    index: _builtins.int
+    """The position's index in that log."""
+    leaf_hash: _builtins.bytes
+    """32 bytes: the position's leaf hash."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "leaf_hash", b"leaf_hash", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Challenge: _TypeAlias = Challenge  # noqa: Y015
+
+@_typing.final
+class ChallengeAnswer(_message.Message):
+    """The author of a challenged position proves it well-formed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
+    leaf_hash: _builtins.bytes
+    """32 bytes: the position's leaf hash."""
+    proof: _builtins.bytes
+    """The proof, 1 to 65,000 bytes."""
+    def __init__(
+        self,
+        *,
+        leaf_hash: _builtins.bytes = ...,
+        proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaf_hash", b"leaf_hash", "proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChallengeAnswer: _TypeAlias = ChallengeAnswer  # noqa: Y015

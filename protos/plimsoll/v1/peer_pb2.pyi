@@ -365,6 +365,7 @@ class DecryptRequest(_message.Message):
     QUERY_KEY_FIELD_NUMBER: _builtins.int
     HEADS_FIELD_NUMBER: _builtins.int
     WITNESSED_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
     entry: _builtins.bytes
     """The Inquiry entry's bytes."""
     receipt: _builtins.bytes
@@ -385,6 +386,10 @@ class DecryptRequest(_message.Message):
         where none was ever witnessed and the log counts at size 0.
         """
 
+    @_builtins.property
+    def settled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Signed notes: for each element of the inquiry's `settled` that is not 0, in order, the witnessed head of that size."""
+
     def __init__(
         self,
         *,
@@ -394,10 +399,11 @@ class DecryptRequest(_message.Message):
         query_key: _builtins.bytes = ...,
         heads: _abc.Iterable[Global___HeadRef] | None = ...,
         witnessed: _abc.Iterable[_builtins.bytes] | None = ...,
+        settled: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tail", b"tail"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "heads", b"heads", "query_key", b"query_key", "receipt", b"receipt", "tail", b"tail", "witnessed", b"witnessed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "heads", b"heads", "query_key", b"query_key", "receipt", b"receipt", "settled", b"settled", "tail", b"tail", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,3 +488,55 @@ class DecryptResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecryptResponse: _TypeAlias = DecryptResponse  # noqa: Y015
+
+@_typing.final
+class ProveRequest(_message.Message):
+    """A position to be proved well-formed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    LEAF_HASH_FIELD_NUMBER: _builtins.int
+    origin: _builtins.str
+    """The log in which it stands, one of the receiver's own."""
+    index: _builtins.int
+    """Its index in that log."""
+    leaf_hash: _builtins.bytes
+    """32 bytes: its leaf hash."""
+    def __init__(
+        self,
+        *,
+        origin: _builtins.str = ...,
+        index: _builtins.int = ...,
+        leaf_hash: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "leaf_hash", b"leaf_hash", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveRequest: _TypeAlias = ProveRequest  # noqa: Y015
+
+@_typing.final
+class ProveResponse(_message.Message):
+    """The proof."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROOF_FIELD_NUMBER: _builtins.int
+    proof: _builtins.bytes
+    """The proof, at most 65,000 bytes."""
+    def __init__(
+        self,
+        *,
+        proof: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proof", b"proof"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProveResponse: _TypeAlias = ProveResponse  # noqa: Y015

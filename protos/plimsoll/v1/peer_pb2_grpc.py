@@ -66,6 +66,11 @@ class PeerServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_peer__pb2.DecryptRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_peer__pb2.DecryptResponse.FromString,
                 _registered_method=True)
+        self.Prove = channel.unary_unary(
+                '/plimsoll.v1.PeerService/Prove',
+                request_serializer=plimsoll_dot_v1_dot_peer__pb2.ProveRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_peer__pb2.ProveResponse.FromString,
+                _registered_method=True)
 
 
 class PeerServiceServicer:
@@ -115,6 +120,13 @@ class PeerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Prove(self, request, context):
+        """Author: proves that one position in its own log is well-formed, without disclosing anything else about it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PeerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -147,6 +159,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.Decrypt,
                     request_deserializer=plimsoll_dot_v1_dot_peer__pb2.DecryptRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_peer__pb2.DecryptResponse.SerializeToString,
+            ),
+            'Prove': grpc.unary_unary_rpc_method_handler(
+                    servicer.Prove,
+                    request_deserializer=plimsoll_dot_v1_dot_peer__pb2.ProveRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_peer__pb2.ProveResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -313,6 +330,33 @@ class PeerService:
             '/plimsoll.v1.PeerService/Decrypt',
             plimsoll_dot_v1_dot_peer__pb2.DecryptRequest.SerializeToString,
             plimsoll_dot_v1_dot_peer__pb2.DecryptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prove(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.PeerService/Prove',
+            plimsoll_dot_v1_dot_peer__pb2.ProveRequest.SerializeToString,
+            plimsoll_dot_v1_dot_peer__pb2.ProveResponse.FromString,
             options,
             channel_credentials,
             insecure,

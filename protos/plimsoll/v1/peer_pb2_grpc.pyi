@@ -47,6 +47,8 @@ class PeerServiceStub:
     """Custodian: evaluates a logged batch of blinded identities under this custodian's share of the OPRF key."""
     Decrypt: _grpc.UnaryUnaryMultiCallable[_peer_pb2.DecryptRequest, _peer_pb2.DecryptResponse]
     """Custodian: selects, adds up and partially decrypts what a logged inquiry asks for."""
+    Prove: _grpc.UnaryUnaryMultiCallable[_peer_pb2.ProveRequest, _peer_pb2.ProveResponse]
+    """Author: proves that one position in its own log is well-formed, without disclosing anything else about it."""
 
 @_typing.type_check_only
 class PeerServiceAsyncStub(PeerServiceStub):
@@ -67,6 +69,8 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """Custodian: evaluates a logged batch of blinded identities under this custodian's share of the OPRF key."""
     Decrypt: _aio.UnaryUnaryMultiCallable[_peer_pb2.DecryptRequest, _peer_pb2.DecryptResponse]  # type: ignore[assignment]
     """Custodian: selects, adds up and partially decrypts what a logged inquiry asks for."""
+    Prove: _aio.UnaryUnaryMultiCallable[_peer_pb2.ProveRequest, _peer_pb2.ProveResponse]  # type: ignore[assignment]
+    """Author: proves that one position in its own log is well-formed, without disclosing anything else about it."""
 
 class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Between members' nodes. Every call needs a certificate of the role `node`; the caller's member name is taken from the
@@ -120,5 +124,13 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_pb2.DecryptResponse, _abc.Awaitable[_peer_pb2.DecryptResponse]]:
         """Custodian: selects, adds up and partially decrypts what a logged inquiry asks for."""
+
+    @_abc_1.abstractmethod
+    def Prove(
+        self,
+        request: _peer_pb2.ProveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.ProveResponse, _abc.Awaitable[_peer_pb2.ProveResponse]]:
+        """Author: proves that one position in its own log is well-formed, without disclosing anything else about it."""
 
 def add_PeerServiceServicer_to_server(servicer: PeerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
