@@ -57,18 +57,23 @@ def encrypt(
 
     r and u are fresh secret nonzero scalars (`hedged_nonces`); label is 16 bytes. Raises InvalidInput.
     """
-    _check_count(len(public_keys), "public_keys")
-    _check_count(len(amounts), "amounts")
     for name, scalar in (("r", r), ("u", u)):
         group.decode_scalar(scalar, name, nonzero=True)
-    nonce_point = group.mul_base(r)
+    nonce_point, bodies = points_of(public_keys, amounts, r)
+    statement = _statement(public_keys, consortium, epoch, member, label, nonce_point, bodies)
+    challenge = group.hash_to_scalar(DOMAIN, *statement, group.mul_base(u))
+    return Ciphertext(nonce_point, bodies, schnorr.respond(challenge, r, u))
+
+
+def points_of(public_keys: Sequence[Point], amounts: Sequence[int], r: Scalar) -> tuple[Point, tuple[Point, ...]]:
+    """(R, the C_f by field number) for one amount per field, 0 .. 2^48 - 1. Raises InvalidInput."""
+    _check_count(len(public_keys), "public_keys")
+    _check_count(len(amounts), "amounts")
     bodies = tuple(
         group.add(group.mul(r, key), group.mul_base(_plaintext(amount, f"amounts[{f}]")))
         for f, (key, amount) in enumerate(zip(public_keys, amounts, strict=True))
     )
-    statement = _statement(public_keys, consortium, epoch, member, label, nonce_point, bodies)
-    challenge = group.hash_to_scalar(DOMAIN, *statement, group.mul_base(u))
-    return Ciphertext(nonce_point, bodies, schnorr.respond(challenge, r, u))
+    return group.mul_base(r), bodies
 
 
 def verify(
