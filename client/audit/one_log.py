@@ -68,7 +68,8 @@ class OneLog:
         """What has been seen so far."""
         end = None if self.id.ended is None else self.id.ended.size
         kinds = self.tally.kinds
-        return LogReport(self.member, self.follower.head, kinds, self._receipts, self._proofs, end, bool(self.accused))
+        times, frozen = self.tally.timeline.facts(), bool(self.accused)
+        return LogReport(self.member, self.follower.head, kinds, self._receipts, self._proofs, end, frozen, times)
 
     def read(self, expected: int, progress: Progress) -> None:
         """Reads the log from its first entry on. expected: how many there should be, for the progress."""

@@ -35,7 +35,7 @@ class LogReport:
     """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for.
 
     ended: how many entries count of a log that has ended; None for one that is written. frozen: its author has signed
-    two histories.
+    two histories. timeline: how many entries bear which times (client.audit.timeline).
     """
 
     member: str
@@ -45,6 +45,7 @@ class LogReport:
     proofs: int | None = None
     ended: int | None = None
     frozen: bool = False
+    timeline: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """For programs."""
@@ -58,6 +59,7 @@ class LogReport:
             "proofs": self.proofs,
             "ended": self.ended,
             "frozen": self.frozen,
+            "timeline": dict(self.timeline),
         }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from client.audit.accusations import Accusations
 from client.audit.ballots import Ballots
 from client.audit.follower import Taken
+from client.audit.timeline import Timeline
 from ledger.ceremony import CeremonyEntry, read_entry
 from ledger.entries import Kind, file_entry, kind_name
 from ledger.note import VerifierKey
@@ -37,6 +38,7 @@ class Tally:
         self.ballots = Ballots(member, origin, manifests)
         self.accusations = Accusations(member, keys or {})
         self.labels: dict[bytes, int] = {}
+        self.timeline = Timeline()
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -48,6 +50,7 @@ class Tally:
         filings = list(map(file_entry, taken.entries))
         codes = Counter(code for code, _ in filings)
         self._codes += codes
+        self.timeline.count(taken.entries)
         if self._keep_labels:
             for index, (_, label) in enumerate(filings, taken.start):
                 if label is not None:
