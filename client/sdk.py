@@ -128,7 +128,16 @@ class Session:
 
     def heads(self) -> list[bytes]:
         """The signed heads the node holds."""
-        return list(self._call(self._audit.LatestHeads, audit_pb2.LatestHeadsRequest(), CALL_TIMEOUT).heads)
+        return list(self.latest_heads().heads)
+
+    def witnessed(self) -> list[bytes]:
+        """The largest head of each log that the node knows to be witnessed, with its cosignatures: signed notes, of
+        which nothing is verified. Of a log where two conflict, both."""
+        return list(self.latest_heads().witnessed)
+
+    def latest_heads(self) -> audit_pb2.LatestHeadsResponse:
+        """Both at once."""
+        return self._call(self._audit.LatestHeads, audit_pb2.LatestHeadsRequest(), CALL_TIMEOUT)
 
     def read(self, origin: str, start: int = 0) -> Iterator[peer_pb2.Block]:
         """One log's entries from `start` on, in verifiable blocks."""
@@ -141,9 +150,11 @@ class Session:
         request = audit_pb2.ConsistencyRequest(origin=origin, old_size=old_size, new_size=new_size)
         return list(self._call(self._audit.Consistency, request, CALL_TIMEOUT).path)
 
-    def receipt(self, origin: str, index: int) -> audit_pb2.ReceiptResponse:
-        """One entry and its receipt, a C2SP tlog-proof."""
-        return self._call(self._audit.Receipt, audit_pb2.ReceiptRequest(origin=origin, index=index), CALL_TIMEOUT)
+    def receipt(self, origin: str, index: int, witnessed: bool = False) -> audit_pb2.ReceiptResponse:
+        """One entry and its receipt, a C2SP tlog-proof. witnessed: under the largest head that the node knows to be
+        witnessed, if that covers the entry, else under the newest one."""
+        request = audit_pb2.ReceiptRequest(origin=origin, index=index, witnessed=witnessed)
+        return self._call(self._audit.Receipt, request, CALL_TIMEOUT)
 
     # -- role operator
 

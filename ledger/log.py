@@ -143,12 +143,15 @@ class Log:
         """The proof between two sizes (RFC 6962). Raises InvalidInput beyond what is held."""
         return self.state.tree.consistency(old_size, new_size)
 
-    def receipt(self, index: int) -> Receipt:
-        """The entry's receipt under `head`. Raises NotFound where the head does not cover it."""
+    def receipt(self, index: int, under: SignedHead | None = None) -> Receipt:
+        """The entry's receipt under `head`, or under another one of what is held. Raises NotFound where that does not
+        cover the entry, or is of more than is held or of another history."""
         state = self.state
-        head = state.heads.held
-        if head is None or not 0 <= index < head.head.size:
+        head = under or state.heads.held
+        if head is None or not 0 <= index < head.head.size <= state.size:
             raise NotFound("NO_ENTRY", "no head held of this log covers such an entry", "index")
+        if under is not None and self.root_at(under.head.size) != under.head.root:
+            raise NotFound("NO_ENTRY", "this head is of another history than the one held", "index")
         return Receipt(index, state.tree.inclusion(index, head.head.size), head.note.encode())
 
     # -- the indexes

@@ -147,7 +147,7 @@ class Node:
         server = Server(Gate(consortium.member, callers.identify), connections.server_credentials(), str(config.listen))
         peer = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing)
         peer_pb2_grpc.add_PeerServiceServicer_to_server(peer, server.grpc)
-        audit = AuditService(parts.chain, lambda: governance.lineage)
+        audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server.grpc)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(LenderService(parts.asking, parts.reporting), server.grpc)
         operator = OperatorService(state, backups, governance)

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
 from ledger.chain import Chain
+from ledger.errors import NotFound
 from ledger.lineage import Lineage
+from ledger.log import Log
+from ledger.witnessed import Witnessed
 from node.services.reading import blocks, heads
 from node.wire.gate import Context
 
 
 class AuditService(audit_pb2_grpc.AuditServiceServicer):
-    """Reads the chain; asks nothing else of the node."""
+    """Reads the chain, and who has witnessed what of it; asks nothing else of the node."""
 
-    def __init__(self, chain: Chain, lineage: Callable[[], Lineage]) -> None:
+    def __init__(self, chain: Chain, lineage: Callable[[], Lineage], witnessed: Witnessed) -> None:
         """lineage: the manifests so far, asked for anew each time."""
         self._chain = chain
         self._lineage = lineage
+        self._witnessed = witnessed
 
     async def Manifest(  # noqa: N802 -- gRPC's names
         self, request: audit_pb2.ManifestRequest, context: Context
@@ -30,8 +35,9 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
     async def LatestHeads(  # noqa: N802
         self, request: audit_pb2.LatestHeadsRequest, context: Context
     ) -> audit_pb2.LatestHeadsResponse:
-        """One per log that has entries."""
-        return audit_pb2.LatestHeadsResponse(heads=heads(self._chain))
+        """One per log that has entries, and what is known to be witnessed."""
+        witnessed = await asyncio.to_thread(self._notes)
+        return audit_pb2.LatestHeadsResponse(heads=heads(self._chain), witnessed=witnessed)
 
     async def Read(  # noqa: N802
         self, request: audit_pb2.ReadRequest, context: Context
@@ -50,7 +56,25 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
     async def Receipt(  # noqa: N802
         self, request: audit_pb2.ReceiptRequest, context: Context
     ) -> audit_pb2.ReceiptResponse:
-        """A tlog-proof under the newest head."""
+        """A tlog-proof under the newest head, or under the witnessed one."""
         log = self._chain.log_by_origin(request.origin)
-        receipt = log.receipt(request.index)
-        return audit_pb2.ReceiptResponse(entry=log.entry(request.index), receipt=receipt.encode())
+        receipt = self._receipt(log, request.index, request.witnessed)
+        return audit_pb2.ReceiptResponse(entry=log.entry(request.index), receipt=receipt)
+
+    def _notes(self) -> list[bytes]:
+        """The largest witnessed head of each log; where two conflict both, as nobody can say which one counts."""
+        notes: list[bytes] = []
+        for log in self._chain.logs():
+            kept = self._witnessed.newest(log.origin)
+            notes += [] if kept is None else [kept.signed.note.encode()]
+            notes += self._chain.conflicting_witnesses(log.origin) or ()
+        return list(dict.fromkeys(notes))
+
+    def _receipt(self, log: Log, index: int, witnessed: bool) -> bytes:
+        kept = self._witnessed.newest(log.origin) if witnessed else None
+        if kept is not None:
+            try:
+                return log.receipt(index, kept.signed).encode()
+            except NotFound:  # it does not reach so far; a log that has forked may be held in another history
+                pass
+        return log.receipt(index).encode()

@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import plimsoll.v1
@@ -142,8 +143,16 @@ class _Chain:
         return [_log()]
 
 
+class _Witnessed:
+    """And of witnessed heads: the log's first three entries."""
+
+    def newest(self, origin: str) -> Any:
+        return SimpleNamespace(signed=sample_logs.head_over(list(_log().entries(0, 3))))
+
+
 def _audit(method: str, request: Any) -> None:
-    call = getattr(AuditService(_Chain(), b""), method)(request, None)  # type: ignore[arg-type]
+    service = AuditService(_Chain(), b"", _Witnessed())  # type: ignore[arg-type]
+    call = getattr(service, method)(request, None)
     try:
         call.send(None)
     except StopIteration as done:
@@ -291,12 +300,17 @@ SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
     "PullResponse": lambda: [peer_pb2.PullResponse(block=one) for one in logs.blocks()],
     "ReadResponse": lambda: [audit_pb2.ReadResponse(block=one) for one in logs.blocks()],
     "ConsistencyRequest": lambda: [audit_pb2.ConsistencyRequest(**_in_log(old_size=1, new_size=3))],
-    "ReceiptRequest": lambda: [audit_pb2.ReceiptRequest(**_in_log(index=2))],
+    "ReceiptRequest": lambda: [
+        audit_pb2.ReceiptRequest(**_in_log(index=index, witnessed=witnessed))
+        for index, witnessed in ((2, False), (2, True), (3, True))
+    ],
     "ReceiptResponse": lambda: [
         audit_pb2.ReceiptResponse(entry=_log().entry(index), receipt=_log().receipt(index).encode()) for index in (0, 3)
     ],
     "HeadsResponse": lambda: [peer_pb2.HeadsResponse(heads=_heads_held())],
-    "LatestHeadsResponse": lambda: [audit_pb2.LatestHeadsResponse(heads=_heads_held())],
+    "LatestHeadsResponse": lambda: [
+        audit_pb2.LatestHeadsResponse(heads=_heads_held(), witnessed=governance.cosigned_heads())
+    ],
     "EvaluateRequest": lambda: [world().evaluate],
     "EvaluateResponse": lambda: list(map(peer_pb2.EvaluateResponse.FromString, _evaluations())),
     "DecryptRequest": lambda: [world().request],
