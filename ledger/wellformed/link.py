@@ -1,7 +1,7 @@
 """That a field's ciphertext and its commitment hold the same number (protocol, 20).
 
 With D = m H + rho G the sum of commitments that makes up field f, and R = r G: knowledge of r, m and rho such that
-R = r G, C_f = r X_f + m G and D = m H + rho G (a Schnorr proof of several secrets at once). It is not enough to know how
+R = r G, C_f = r X_f + m G and D = m H + rho G (a Schnorr proof of several secrets). It is not enough to know how
 C_f and D differ: C_f could then hold a multiple of H, which nobody can read.
 """
 
