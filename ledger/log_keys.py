@@ -17,6 +17,10 @@ Of a log whatever number it has now, so that they outlive a replica that is begu
     'w' origin                                note of the largest head this member has cosigned (ledger.witness)
     'h' origin 00 hour (8)                    note of the largest head witnessed in that hour (ledger.witnessed)
 
+Of logs that are no part of the consortium:
+
+    'x' origin                                what this member has cosigned last of it (ledger.tlog_witness)
+
 The label stands before the index and both in the key, so that filing an entry needs no look whether its label is taken:
 the first occurrence, which is the one that counts, is the first key under the label.
 
@@ -33,6 +37,7 @@ FROZEN = b"f"
 CONFLICT = b"c"
 COSIGNED = b"w"
 WITNESSED = b"h"
+ELSEWHERE = b"x"
 
 LABEL_SIZE = 16
 MAX_NUMBER = (1 << 16) - 1

@@ -17,8 +17,10 @@ from ledger.fork import Fork
 from ledger.log import Lock, Log
 from ledger.log_heads import bare
 from ledger.log_keys import COSIGNED, encode_index
+from ledger.merkle import EMPTY_ROOT
 from ledger.note import SignatureLine
 from ledger.store import Put, Store
+from ledger.tlog_witness import AddCheckpoint, check_continues, verify_request
 
 
 class Witness:
@@ -57,6 +59,25 @@ class Witness:
             found = [self._checked(signed, fresh) for signed in heads]
             self._persist(fresh)
         return [one if isinstance(one, PlimsollError) else self._cosigner.cosign(one.note.text, time) for one in found]
+
+    def extend(self, request: AddCheckpoint, time: int) -> SignatureLine:
+        """As `cosign`, of one head by the rules of C2SP tlog-witness, and out of the same memory: one key has one.
+
+        Raises NotFound, and as `tlog_witness.verify_request` and `check_continues` first; then what keeps `cosign` from
+        cosigning, and what the store raises.
+        """
+        with self._lock:
+            self._look_back()
+            key = self._chain.log_by_origin(request.origin).key
+            verify_request(request, key)
+            last = self.last(request.origin)
+            at = (0, EMPTY_ROOT) if last is None else (last.head.size, last.head.root)
+            fresh: dict[str, SignedHead] = {}
+            found = self._checked(check_continues(request, key, *at), fresh)
+            if isinstance(found, PlimsollError):
+                raise found
+            self._persist(fresh)
+        return self._cosigner.cosign(found.note.text, time)
 
     def _checked(self, signed: SignedHead, fresh: dict[str, SignedHead]) -> SignedHead | PlimsollError:
         """Or why it is not to be cosigned. fresh: by origin, what is to be persisted before; it is added."""

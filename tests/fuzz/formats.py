@@ -10,6 +10,7 @@ from ledger.errors import Unverified
 from ledger.note import COSIGNATURE_V1, Note, SignatureLine, VerifierKey, parse_note, verify_note
 from ledger.receipt import Receipt
 from ledger.strict import decode_base64, encode_base64, parse_decimal
+from ledger.tlog_witness import parse_add_checkpoint, parse_lines, parse_size, render_lines, render_size
 from tests.fuzz.inputs import text_of, vectors
 from tests.fuzz.target import Target, words
 from tests.ledger import sample_logs
@@ -105,6 +106,23 @@ def _base64(raw: bytes) -> None:
     assert encode_base64(decode_base64(text, "text")) == text
 
 
+def _add_checkpoint(raw: bytes) -> None:
+    assert parse_add_checkpoint(raw).encode() == raw
+
+
+def _add_checkpoints() -> list[bytes]:
+    head = sample_logs.head_over([b"a", b"b"]).note.encode()
+    return [b"old 0\n\n" + head, b"old 1\n" + (encode_base64(bytes(32)).encode() + b"\n") * 2 + b"\n" + head]
+
+
+def _witness_lines(raw: bytes) -> None:
+    assert render_lines(parse_lines(raw)) == raw
+
+
+def _witness_size(raw: bytes) -> None:
+    assert render_size(parse_size(raw)) == raw
+
+
 NOTE_TOKENS = (
     *words("— example.com/log +1dde4531+ \u00a0 \u2028"),
     b"\n\n\xe2\x80\x94 ",
@@ -130,6 +148,14 @@ TARGETS = (
         lambda: [one["receipt"].encode() for one in vectors("receipt")["valid"]],
         (*NOTE_TOKENS, *words("index extra c2sp.org/tlog-proof@v1"), b"AAAA\n"),
     ),
+    Target("add-checkpoint", _add_checkpoint, _add_checkpoints, (*NOTE_TOKENS, *words("old 64"), b"\n\n", b"old ")),
+    Target(
+        "witness-lines",
+        _witness_lines,
+        lambda: ["".join(f"{line}\n" for line in _cosigned().signatures[:count]).encode() for count in (1, 2)],
+        NOTE_TOKENS,
+    ),
+    Target("witness-size", _witness_size, lambda: [b"0\n", b"70000\n"], (*words("+ - 00"), b"\n")),
     Target("decimal", _decimal, lambda: [b"0", b"7", b"1234567890", b"9223372036854775807"], words("+ - _ e ٣ 0x")),
     Target("base64", _base64, lambda: [b"", b"AA==", b"AAA=", b"AAAA", b"+/+/"], words("= ==== AAAA")),
 )
