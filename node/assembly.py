@@ -18,6 +18,7 @@ from ledger.chain import Chain
 from ledger.cosignature import Cosigner
 from ledger.dlog import Table
 from ledger.note import Signer
+from ledger.settled import Settled
 from ledger.witness import Witness
 from ledger.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
@@ -98,7 +99,10 @@ class Assembly:
         )  # fmt: skip
         gossip.freezing, gossip.witnessing = freezing, self.witnessing
         self.freshness = Freshness(consortium, chain, arrivals, witnessed, clock)
-        self.ceremonies = Ceremonies(consortium, chain, on.vault, committer, executor, rng, on.timing, clock)
+        self.ceremonies = Ceremonies(
+            consortium, chain, on.vault, committer, executor, rng, on.timing, clock,
+            settled=Settled(witnessed).size, hurry=self.witnessing.hurry,
+        )  # fmt: skip
         self.custody = custody = Custody(
             consortium, chain, self.ceremonies, gossip, arrivals, executor, rng, freezing, clock
         )

@@ -129,12 +129,17 @@ DEALERS_KINDS = (DealingEntry, RevealEntry)  # all others are receivers' to say
 
 @dataclass(frozen=True, slots=True)
 class CeremonyEntry:
-    """A well-formed entry of some ceremony, as it stands at `index` in the log of the member `author`."""
+    """A well-formed entry of some ceremony, as it stands at `index` in the log of the member `author`.
+
+    settled: whether it counts, as it stands below a witnessed head; what does not only tells its author what it has
+    said already.
+    """
 
     author: str
     index: int
     leaf: bytes
     body: Body
+    settled: bool = True
 
 
 def read_entry(author: str, index: int, entry: bytes) -> CeremonyEntry | None:

@@ -3,8 +3,8 @@
 At the founding all custodians are both. Rules it keeps:
 
 1. What it must remember is persisted before anything that rests on it is published: an Append follows its Persist.
-2. It never publishes a second Ready, Dealing, Close or Confirmation in an attempt. What its log holds goes before what
-   it remembers; what it remembers and its log lacks is appended again, the same bytes.
+2. It never publishes a second Ready, Dealing, Close or Confirmation in an attempt. What its log holds, settled or not,
+   goes before what it remembers; what it remembers and its log lacks is appended again, the same bytes.
 3. It deals once all receivers are ready, in a resharing if it holds a share to deal. It confirms once, and only what it
    holds every share of.
 4. It opens fewer shares of its dealing than make its polynomials, whoever complains.
@@ -32,6 +32,7 @@ from ledger.ceremony.entry import (
     Body,
     CeremonyEntry,
     ComplaintEntry,
+    ConfirmationEntry,
     DealingEntry,
     ReadyEntry,
     RevealEntry,
@@ -49,6 +50,7 @@ from ledger.keys import SecretShares
 _Slot = tuple[type[Body], bytes]
 _READY: _Slot = (ReadyEntry, b"")
 _DEALING: _Slot = (DealingEntry, b"")
+_CONFIRMATION: _Slot = (ConfirmationEntry, b"")
 
 
 class Participant:
@@ -187,7 +189,7 @@ class Participant:
             bodies.append(close)
         if lost and not attempt.final:
             bodies.append(giving_up(attempt))
-        elif not lost and not state.shares:
+        elif not lost and not state.shares and _CONFIRMATION not in posted:
             complaints = [body for body in choices.complaints() if _slot(body) not in posted]
             bodies += complaints
             if not complaints and (confirmation := choices.confirmation()):

@@ -12,6 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -47,6 +48,8 @@ CALL_TIMEOUT = 5.0
 TELL_AGAIN = 60.0
 #: Seconds after which a peer that lacked the entries is asked again about the same head, before the next beat is due.
 RETRIES = (0.1, 0.2, 0.4, 0.8, 1.6)
+#: Seconds from one beat to the next where something waits to be witnessed.
+EARLY = 0.1
 #: Witnessed heads a peer may show: more than any consortium has logs.
 MAX_NOTES = 1024
 
@@ -96,10 +99,19 @@ class Witnessing:
         #: By log: who has shown its head of it since the start, and it was held here.
         self._compared: defaultdict[str, set[str]] = defaultdict(set)
         self._told: dict[str, _Told] = {}
+        #: How many of the next beats come early.
+        self._early = 0
+        self._hurried = asyncio.Event()
         self._waiting: list[tuple[SignedHead, asyncio.Future[SignatureLine]]] = []
         self._cosigning: asyncio.Task[None] | None = None
 
     # -- as author
+
+    def hurry(self) -> None:
+        """Others wait for what stands at the end of this node's log to be witnessed: the next two beats come early, one
+        to have it cosigned and one to tell all who did. From the event loop."""
+        self._early = 2
+        self._hurried.set()
 
     async def run(self) -> None:
         """One heartbeat after the other."""
@@ -115,7 +127,18 @@ class Witnessing:
                 log.warning("no heartbeat", why=str(error))
             except Exception as error:
                 log.error("no heartbeat", exc_info=error)
-            await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
+            await self._rest(due)
+
+    async def _rest(self, due: float) -> None:
+        """Until the next beat."""
+        if not self._early:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due - self._clock.monotonic())):
+                    await self._hurried.wait()
+        if self._early:
+            self._early -= 1
+            await asyncio.sleep(EARLY)
+        self._hurried.clear()
 
     def _follow(self) -> None:
         """A successor may be in force since."""

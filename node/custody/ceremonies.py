@@ -27,7 +27,7 @@ from ledger.ceremony import (
     Timing,
     beginnings_of,
 )
-from ledger.chain import Chain
+from ledger.chain import Chain, Log
 from ledger.errors import PlimsollError
 from ledger.keys import PublicKeys, SecretShares
 from node.chain.committer import Committer
@@ -56,8 +56,12 @@ class Ceremonies:
         rng: Callable[[int], bytes],
         timing: Timing | None = None,
         clock: Clock | None = None,
+        *,
+        settled: Callable[[Log], int] = lambda held: held.size,
+        hurry: Callable[[], None] = lambda: None,
     ) -> None:
-        """Raises as `Vault.load`."""
+        """settled: how much of a log counts, see Following. hurry: called when this node has said something that is
+        to be witnessed soon. Raises as `Vault.load`."""
         self._consortium = consortium
         self._vault = vault
         self._committer = committer
@@ -65,7 +69,8 @@ class Ceremonies:
         self._rng = rng
         self._timing = timing
         self._clock = clock or Clock()
-        self._following = Following(chain)
+        self._following = Following(chain, consortium.member, settled)
+        self._hurry = hurry
         self._epochs: Epochs | None = None
         self._news = asyncio.Event()
         self._keeper = self._open()
@@ -144,6 +149,7 @@ class Ceremonies:
     async def _execute(self, action: KeeperAction) -> None:
         if isinstance(action, Append):
             await self._committer.append([action.entry])
+            self._hurry()
         elif isinstance(action, Persist):
             await self._off_loop(lambda: self._vault.store(action.state))
         elif isinstance(action, Erase):

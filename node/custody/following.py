@@ -7,12 +7,15 @@ A member that has written several logs has written them one after the other, so 
 whichever arrives first. Its key may still be in somebody's hands when that log has ended: what stands behind the end
 counts for ceremonies that had begun before, and for none that a later manifest begins. Else a custodian could put
 another Ready, Dealing or Confirmation ahead of the one that all rests on, without forking any log.
+
+And nothing counts before it is settled: it stands below a witnessed head, or below the end of a log that has ended.
+Else who forks its log could show some of the others what the rest never get to see.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -20,6 +23,7 @@ from ledger.ceremony import Beginning, CeremonyEntry, Epochs, read_entry
 from ledger.ceremony.entry import Body, ComplaintEntry, RevealEntry
 from ledger.chain import Chain, Log
 from ledger.checkpoint import parse_origin
+from ledger.ended import EndedLog
 from ledger.entries import Kind
 from ledger.history import History
 from ledger.succession import newly_ended
@@ -29,7 +33,7 @@ AHEAD = 2
 
 _KINDS = (Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION)
 _Slot = tuple[str, bytes, type[Body], bytes]
-_End = tuple[int, int]
+_End = tuple[EndedLog, int]
 
 _APART = 1 << 64  # places from one log of a member to its next one: no log has as many
 
@@ -37,8 +41,14 @@ _APART = 1 << 64  # places from one log of a member to its next one: no log has 
 class Following:
     """Follows the logs of `chain`. Not for several threads at once."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(
+        self, chain: Chain, member: str = "", settled: Callable[[Log], int] = lambda held: held.size
+    ) -> None:
+        """member: whose node this is, "" for nobody's. settled: how many entries of a log stand below a witnessed head
+        (ledger.settled); all of them where nobody is asked."""
         self._chain = chain
+        self._member = member
+        self._settled = settled
         self._ceremonies: Mapping[bytes, int] = {}
         self._answers_kept = 0
         self._ends: Mapping[str, _End] = {}
@@ -47,7 +57,8 @@ class Following:
     def entries(
         self, beginnings: Sequence[Beginning], epochs: Epochs | None, history: History | None = None
     ) -> list[CeremonyEntry]:
-        """All that is to be replayed of these ceremonies, with places as indices (ledger.joined) that tell their order.
+        """All that is to be replayed of these ceremonies, with places as indices (ledger.joined) that tell their order;
+        and what stands in this member's own log and is not settled yet.
 
         epochs: where they stood last. history: all manifests so far. Raises what reading does.
         """
@@ -58,10 +69,13 @@ class Following:
             self._answers_kept = max(len(beginning.custodians) for beginning in beginnings)
             self._forget()
         members = {name for beginning in beginnings for name in beginning.custodians}
+        said: list[CeremonyEntry] = []
         for held in self._chain.logs():
             if held.member in members:
                 self._read(held)
-        return list(self._kept.values())
+                if held.member == self._member and held.origin not in self._ends:
+                    said += self._unsettled(held)
+        return [*self._kept.values(), *said]
 
     def _forget(self) -> None:
         """All logs are read anew."""
@@ -70,19 +84,38 @@ class Following:
         self._answers: Counter[tuple[str, bytes, type[Body]]] = Counter()  # by log
 
     def _read(self, held: Log) -> None:
-        size = held.size
+        settled, end = self._settled(held), self._end_of(held)
+        size = max(settled, end)
+        for entry in self._entries(held, self._read_to.get(held.origin, 0), size):
+            if entry.index < end or self._counts(held.origin, entry):
+                self._keep(held.origin, entry)
+        self._read_to[held.origin] = max(size, self._read_to.get(held.origin, 0))
+
+    def _entries(self, held: Log, start: int, stop: int) -> Iterator[CeremonyEntry]:
         for kind in _KINDS:
-            for index, raw in held.entries_by_kind(kind, self._read_to.get(held.origin, 0), size):
+            for index, raw in held.entries_by_kind(kind, start, stop):
                 # Most of a flood names another ceremony, or none: that is seen before anything is parsed.
                 if any(ceremony in raw for ceremony in self._ceremonies):
-                    self._keep(held.origin, read_entry(held.member, index, raw))
-        self._read_to[held.origin] = size
+                    entry = read_entry(held.member, index, raw)
+                    if entry is not None and entry.body.ceremony in self._ceremonies:
+                        yield entry
 
-    def _keep(self, origin: str, entry: CeremonyEntry | None) -> None:
-        if entry is None or not self._counts(origin, entry):
-            return
+    def _unsettled(self, held: Log) -> Iterator[CeremonyEntry]:
+        for entry in self._entries(held, self._read_to[held.origin], held.size):
+            yield replace(entry, index=_place(held.origin, entry.index), settled=False)
+
+    def _end_of(self, held: Log) -> int:
+        """How much of a log that has ended counts, once so much is held of the history that the manifest means."""
+        if held.origin not in self._ends:
+            return 0
+        ended, _ = self._ends[held.origin]
+        if not 0 < ended.size <= held.size or held.root_at(ended.size) != ended.root:
+            return 0
+        return ended.size
+
+    def _keep(self, origin: str, entry: CeremonyEntry) -> None:
         slot = entry.author, entry.body.ceremony, type(entry.body), _about(entry.body)
-        entry = replace(entry, index=(parse_origin(origin)[2] - 1) * _APART + entry.index)
+        entry = replace(entry, index=_place(origin, entry.index))
         if slot in self._kept and self._kept[slot].index < entry.index:
             return
         if isinstance(entry.body, ComplaintEntry | RevealEntry):
@@ -93,11 +126,11 @@ class Following:
         self._kept[slot] = entry
 
     def _counts(self, origin: str, entry: CeremonyEntry) -> bool:
-        epoch = self._ceremonies.get(entry.body.ceremony)
-        if epoch is None:
-            return False
-        size, last = self._ends.get(origin, (entry.index + 1, epoch))
-        return entry.index < size or epoch <= last
+        """Whether a settled entry counts: one behind the end of its log only for what had begun before."""
+        if origin not in self._ends:
+            return True
+        ended, last = self._ends[origin]
+        return entry.index < ended.size or self._ceremonies[entry.body.ceremony] <= last
 
 
 def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) -> dict[bytes, int]:
@@ -111,12 +144,16 @@ def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) 
 
 
 def _ends(history: History) -> dict[str, _End]:
-    """By origin of a log that has ended: how much of it counts, and the last epoch that had begun before."""
+    """By origin: the logs that have ended, and the last epoch that had begun before each did."""
     return {
-        log.origin(after.consortium.hex()): (log.size, before.epoch)
+        log.origin(after.consortium.hex()): (log, before.epoch)
         for before, after in pairwise(history.manifests)
         for log in newly_ended(before, after)
     }
+
+
+def _place(origin: str, index: int) -> int:
+    return (parse_origin(origin)[2] - 1) * _APART + index
 
 
 def _about(body: Body) -> bytes:
