@@ -117,6 +117,7 @@ class HeadsResponse(_message.Message):
 
     HEADS_FIELD_NUMBER: _builtins.int
     WITNESSED_FIELD_NUMBER: _builtins.int
+    COSIGNED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed notes, one per log with at least one entry."""
@@ -125,15 +126,22 @@ class HeadsResponse(_message.Message):
     def witnessed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed notes with their cosignatures: the largest witnessed head of each log that has one."""
 
+    @_builtins.property
+    def cosigned(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Signed notes with this member's own cosignature: of each log of another member whose author has had nothing witnessed
+        for too long, or that is frozen, the head that this member cosigned last, where it is larger than the witnessed one.
+        """
+
     def __init__(
         self,
         *,
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
         witnessed: _abc.Iterable[_builtins.bytes] | None = ...,
+        cosigned: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads", "witnessed", b"witnessed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "heads", b"heads", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
