@@ -10,6 +10,7 @@ from ledger.caller import check_name
 from ledger.errors import InvalidInput
 from ledger.home import CONFIG
 from ledger.toml import Table, quote, read_toml
+from ledger.web import Web, read_web
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -24,7 +25,8 @@ class Config:
     table: the public table for reading sums; None for the machine's own cache. metrics: where Prometheus may scrape,
     None for nowhere. cache_mib: block cache of the stores, MiB. reserve_mib: MiB that must be free on the disk of the
     stores for anything to be written. workers: processes for bulk cryptography, 0 for one a
-    core. revoked: SHA-256 of certificates (DER) that this node no longer accepts.
+    core. revoked: SHA-256 of certificates (DER) that this node no longer accepts. web: HTTP for auditors and witnesses;
+    None for none.
     """
 
     member: str
@@ -38,6 +40,7 @@ class Config:
     workers: int = 0
     log_level: str = "info"
     revoked: frozenset[bytes] = frozenset()
+    web: Web | None = None
 
 
 def parse_config(raw: bytes) -> Config:
@@ -64,6 +67,7 @@ def _read(table: Table) -> Config:
         workers=table.integer("workers", 0, 1024, 0),
         log_level=_log_level(table),
         revoked=frozenset(_fingerprints(table)),
+        web=read_web(table.table("web")) if "web" in table else None,
     )
     table.finish()
     return config
@@ -86,6 +90,10 @@ listen = {quote(str(listen))}
 # workers = 0
 # log_level = "info"
 # revoked = []
+
+# HTTPS for auditors:
+# [web]
+# listen = "0.0.0.0:7780"
 """
 
 

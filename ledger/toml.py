@@ -58,6 +58,13 @@ class Table:
         """An integer in minimum .. maximum."""
         return _integer(self._take(key, default), self.path(key), minimum, maximum)
 
+    def boolean(self, key: str, default: bool | None = None) -> bool:
+        """true or false."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise InvalidInput("BAD_TYPE", "must be true or false", self.path(key))
+        return value
+
     def integers(self, key: str, minimum: int, maximum: int, default: Sequence[int] | None = None) -> tuple[int, ...]:
         """A list of such integers."""
         items = self._list(key, default)

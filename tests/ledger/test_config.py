@@ -7,6 +7,7 @@ import pytest
 from ledger.address import Address, parse_address
 from ledger.config import Config, default_listen, parse_config, render_config
 from ledger.errors import InvalidInput
+from ledger.web import Web
 
 MINIMAL = 'member = "lender-1"\naddress = "lender-1.example:7700"\n'
 FULL = (
@@ -51,8 +52,10 @@ def test_what_a_new_home_gets_reads_back():
 
 def test_the_suggestions_in_a_new_config_hold_once_uncommented():
     lines = render_config("lender-1", Address("a", 1), Address("a", 1)).split("\n")
-    suggested = [line.removeprefix("# ") if " = " in line else line for line in lines]
-    assert parse_config("\n".join(suggested).encode()).metrics == Address("127.0.0.1", 9464)
+    suggested = [line.removeprefix("# ") if " = " in line or line == "# [web]" else line for line in lines]
+    config = parse_config("\n".join(suggested).encode())
+    assert config.metrics == Address("127.0.0.1", 9464)
+    assert config.web == Web(Address("0.0.0.0", 7780))
 
 
 @pytest.mark.parametrize(
