@@ -32,7 +32,7 @@ from ledger.findings import Examiner, Findings
 from ledger.freezing import Freezing, HeldBefore, NothingFrozen, check_frozen, check_not_frozen
 from ledger.history import History
 from ledger.inquiry import DAY, Inquiry
-from ledger.joined import check_ended, counted_of, current_log, name_in, offset_of, record_of
+from ledger.joined import check_ended, counted_of, current_log, log_name, name_in, offset_of, record_of
 from ledger.keys import PublicKeys, SecretShares
 from ledger.labels import Labels, Numbered
 from ledger.logview import LogView, log_of
@@ -41,6 +41,7 @@ from ledger.question import Question, read_question
 from ledger.quota import DailyQuota
 from ledger.replica_gap import LacksEntries
 from ledger.selection import Readable
+from ledger.settling import Settled
 
 ANSWERS_REMEMBERED = 8192
 RECORDS_AT_ONCE = 10_000  # of members' records, selected for earlier inquiries in one call; others wait meanwhile
@@ -72,6 +73,7 @@ class Custodian:
         self._evaluator = Evaluator(history.consortium, keys, shares, rng)
         self._quotas: dict[tuple[str, bytes], DailyQuota] = {}
         self._answers: Cache[tuple[str, bytes], tuple[int, bytes]] = Cache(ANSWERS_REMEMBERED)
+        self._settled = Settled()
         self._roots: Cache[tuple[str, int], bytes] = Cache(ROOTS_REMEMBERED)
 
     def follow(self, history: History, logs: Mapping[str, LogView]) -> None:
@@ -102,7 +104,7 @@ class Custodian:
         also: Collection[bytes] = (),
         findings: Findings | None = None,
     ) -> peer_pb2.DecryptResponse:
-        """Checks Q1 to Q13, then this custodian's part of the sums. now: Unix seconds.
+        """Checks Q1 to Q14, then this custodian's part of the sums. now: Unix seconds.
 
         freezing: what is known of frozen logs. also: ids of manifests accepted beside the one in force, while the
         change spreads. findings: of this very request, where this member asks itself and has examined it over the same
@@ -119,6 +121,7 @@ class Custodian:
         check_frozen(question, freezing, self._history)
         self._check_timely(question, now, held_before)
         self._check_trees(question)
+        self._check_settled(question)
         self._check_daily_quota(question, now)
         findings = findings or self._examine(question)
         self._check_newest(question, findings)
@@ -172,6 +175,13 @@ class Custodian:
                 raise Unverified("OTHER_ROOT", f"the log of {name} has another root at this size", "heads")
         for member in manifest.members:
             self._check_own_past(manifest, member.name)
+
+    def _check_settled(self, question: Question) -> None:
+        """Q14: up to where Challenges count."""
+        for head in self._settled.verify(question.manifest, question.asked.inquiry, question.settled, self._history):
+            name = log_name(head.origin)
+            if self._root(name, head.size, is_settled=False) != head.root:
+                raise Unverified("NOT_SETTLED", f"the log of {name} has another root at this size", "settled")
 
     def _check_own_past(self, manifest: Manifest, member: str) -> None:
         for log in manifest.former_logs(member):

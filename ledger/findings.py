@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ledger import elgamal, group, merkle
 from ledger.cache import Cache
+from ledger.challenged import Prover
 from ledger.decryption import Session
 from ledger.digits import MAX_CONTRIBUTORS
 from ledger.errors import Exhausted, PlimsollError, Refused, Unavailable, Unverified
@@ -21,13 +22,14 @@ from ledger.inquiry import Inquiry
 from ledger.joined import name_in, record_of
 from ledger.keys import PublicKeys
 from ledger.labels import Numbered, QueryKeys
-from ledger.logview import TreeView, log_of
+from ledger.logview import LogView, log_of
 from ledger.manifest import Manifest
 from ledger.release import FROZEN, HEADS_WENT_BACK, OTHER_MANIFEST, QUOTA, Look, Standing, Step
 from ledger.rows import Earlier, Now, Rows
 from ledger.selection import RecordVerifier, Selection
 
 RECORDS_REMEMBERED = 65_536
+PROOFS_REMEMBERED = 4096  # that challenged records are well-formed
 STANDINGS_REMEMBERED = 16_384
 MAX_INQUIRIES = 1 << 16  # of one member about one borrower: bounds what a log full of them costs its readers
 
@@ -95,6 +97,7 @@ class Examiner:
         """keys: of any epoch, as the public keys stay."""
         self.history = history
         self.verifier = RecordVerifier(history.consortium, keys, Cache(RECORDS_REMEMBERED))
+        self.prover = Prover(history.consortium, keys.fields, Cache(PROOFS_REMEMBERED))
         self.standings: Cache[Remembered, Standing] = Cache(STANDINGS_REMEMBERED)
 
     def follow(self, history: History) -> None:
@@ -102,7 +105,7 @@ class Examiner:
         self.history = history
 
     def examine(
-        self, asked: Asked, keys: QueryKeys, logs: Mapping[str, TreeView], at_once: int | None = None
+        self, asked: Asked, keys: QueryKeys, logs: Mapping[str, LogView], at_once: int | None = None
     ) -> Findings:
         """What the logs, each at least of the inquiry's size, say about it.
 
@@ -123,7 +126,7 @@ class _Examination:
         examiner: Examiner,
         asked: Asked,
         keys: QueryKeys,
-        logs: Mapping[str, TreeView],
+        logs: Mapping[str, LogView],
         at_once: int | None,
     ) -> None:
         self._examiner = examiner
@@ -135,16 +138,15 @@ class _Examination:
         self._record = record_of(self._manifest, asked.querier, logs)
         self._place = self._record.offset + asked.index
         self._numbered = Numbered(self._record.log, keys.inquiries(asked.querier))
-        self._rows = Rows(
-            examiner.history, examiner.verifier, Now(self._manifest, asked.querier, self._step), keys, logs
-        )
+        now = Now(self._manifest, asked.querier, self._step)
+        self._rows = Rows(examiner.history, examiner.verifier, examiner.prover, now, keys, logs)
         self._ground = self._on_what()
 
     def findings(self) -> Findings:
         number = self._number()
         before = self._standing_before(number)
         self._check_not_behind(before)
-        selection = self._rows.select(self._manifest, self._asked.inquiry)
+        selection = self._rows.select(self._manifest, self._asked.inquiry, self._place)
         look = Look(self._rows.row(selection))
         standing = self._advanced(before, self._place, self._asked.leaf, self._step, lambda: look)
         if standing.withheld == QUOTA:

@@ -114,6 +114,15 @@ def offset_of(manifest: Manifest, member: str) -> int:
     return sum(log.size for log in manifest.former_logs(member))
 
 
+def origins_of(manifest: Manifest, member: str) -> tuple[tuple[str, int], ...]:
+    """Of which logs, by origin, a member's record consists, and the place of the first entry of each."""
+    found, place = [], 0
+    for log in manifest.former_logs(member):
+        found.append((log.origin(manifest.consortium.hex()), place))
+        place += log.size
+    return (*found, (manifest.origin(member), place))
+
+
 def check_ended(ended: EndedLog, logs: Mapping[str, TreeView]) -> None:
     """That a log that has ended is held as far as it counts, and is the one the manifest means.
 

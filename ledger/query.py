@@ -23,7 +23,7 @@ from plimsoll.v1 import peer_pb2
 
 from ledger import decryption, merkle
 from ledger.answer import Answer
-from ledger.bands import Bands
+from ledger.challenged import bands_of
 from ledger.checkpoint import Head
 from ledger.decryption import PartialDecryption
 from ledger.dlog import Table
@@ -43,6 +43,7 @@ from ledger.opening import CarryOn, open_sums
 from ledger.plausibility import Sums, contradictions
 from ledger.release import Step
 from ledger.selection import Tree
+from ledger.settling import NothingSettled, Settling, settled_now
 
 BAD_PARTIAL = "BAD_PARTIAL"
 DISAGREES = "DISAGREES"
@@ -61,6 +62,7 @@ class Asking:
     logs: Mapping[str, LogView]
     querier: str
     freezing: Freezing = field(default_factory=NothingFrozen)
+    settling: Settling = field(default_factory=NothingSettled)
 
     @property
     def manifest(self) -> Manifest:
@@ -87,9 +89,11 @@ class Query:
         heads: tuple[Head, ...],
         inquiry: Inquiry,
         witnessed: tuple[bytes, ...] = (),
+        settled: tuple[bytes, ...] = (),
     ) -> None:
         self._asking = asking
         self._witnessed = witnessed
+        self._settled = settled
         self._keys = keys
         self._heads = heads
         self._inquiry = inquiry
@@ -118,6 +122,7 @@ class Query:
         own_size = next(head.size for head in heads if head.origin == asking.manifest.origin(asking.querier))
         newest = numbered.newest(record.offset + own_size)
         number = 0 if newest is None else newest + 1
+        settled, notes = settled_now(asking.manifest, heads, asking.logs, asking.settling, now)
         inquiry = Inquiry(
             time=now,
             label=numbered.label(number),
@@ -130,9 +135,10 @@ class Query:
             heads_digest=heads_digest(heads),
             frozen=tuple(frozen),
             conflicting=tuple(place for place, conflicts in frozen.items() if conflicts),
+            settled=settled,
         )
         _check_worth(asking, numbered, number, inquiry)
-        return cls(asking, keys, heads, inquiry, tuple(used[place][1] for place in frozen))
+        return cls(asking, keys, heads, inquiry, tuple(used[place][1] for place in frozen), notes)
 
     def logged(self, index: int, receipt: bytes, tail: peer_pb2.Block | None = None) -> peer_pb2.DecryptRequest:
         """The request for every custodian. index, receipt: of the entry in the log the asker writes, where it is
@@ -140,7 +146,12 @@ class Query:
         self._asked = Asked(self._asking.querier, index, merkle.leaf_hash(self.entry), self._inquiry)
         self._receipt = receipt
         request = peer_pb2.DecryptRequest(
-            entry=self.entry, receipt=receipt, query_key=self._keys.query_key, tail=tail, witnessed=self._witnessed
+            entry=self.entry,
+            receipt=receipt,
+            query_key=self._keys.query_key,
+            tail=tail,
+            witnessed=self._witnessed,
+            settled=self._settled,
         )
         for head in self._heads:
             request.heads.add(origin=head.origin, size=head.size, root=head.root)
@@ -211,14 +222,13 @@ class Query:
         findings, manifest = self.examine(), self._asking.manifest
         usable = [partial for _, partial in sorted(self._partials.items()) if partial is not None]
         partials = tuple(usable[: self._asking.keeping.threshold])
-        policy = manifest.policy
-        bands = Bands.from_major(policy.bands, policy.overdue_bands, manifest.minor_per_major)
+        bands = bands_of(manifest)
         sums: Sums | None = None
         implausible: tuple[str, ...] = ()
         if partials:
             points = decryption.remove_mask(findings.body_sums, decryption.combine(partials, findings.released))
             contributors = len(findings.selection.contributions)
-            sums = open_sums(points, contributors, table, policy.amount_bits, bands, carry_on)
+            sums = open_sums(points, contributors, table, manifest.policy.amount_bits, bands, carry_on)
             implausible = contradictions(sums, contributors, bands)
         return Answer(
             manifest=manifest,

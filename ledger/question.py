@@ -26,7 +26,8 @@ from ledger.receipt import Receipt
 class Question:
     """A well-formed request of `asked.querier` whose inquiry names what is in force and the heads that came along.
 
-    manifest: the one it names. witnessed: a note for each frozen log.
+    manifest: the one it names. witnessed: a note for each frozen log. settled: one for each log in which Challenges
+    count.
     """
 
     manifest: Manifest
@@ -36,6 +37,7 @@ class Question:
     keys: QueryKeys = field(repr=False)
     heads: tuple[Head, ...]
     witnessed: tuple[bytes, ...]
+    settled: tuple[bytes, ...] = ()
 
 
 def epoch_of(request: peer_pb2.DecryptRequest) -> int:
@@ -61,11 +63,14 @@ def read_question(
         raise InvalidInput("BAD_REQUEST", error.message, error.path) from error
     if len(request.witnessed) != len(inquiry.frozen):
         raise InvalidInput("BAD_REQUEST", "one note for each frozen log", "witnessed")
+    if len(request.settled) != sum(map(bool, inquiry.settled)):
+        raise InvalidInput("BAD_REQUEST", "one note for each log in which challenges count", "settled")
     manifest = _accepted(history, also, caller, inquiry)
     check_in_force(manifest, epoch, inquiry)
     check_heads(manifest, inquiry, heads)
     asked = Asked(caller, receipt.index, leaf_hash(request.entry), inquiry)
-    return Question(manifest, asked, request.entry, receipt, keys, heads, tuple(request.witnessed))
+    witnessed, settled = tuple(request.witnessed), tuple(request.settled)
+    return Question(manifest, asked, request.entry, receipt, keys, heads, witnessed, settled)
 
 
 def _accepted(history: History, also: Collection[bytes], caller: str, inquiry: Inquiry) -> Manifest:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ledger import merkle
+from ledger.challenged import Challenger, Doubts, Prover, bands_of
 from ledger.checkpoint import Head
 from ledger.digits import MAX_CONTRIBUTORS
 from ledger.history import History
 from ledger.inquiry import Inquiry, heads_digest
-from ledger.joined import check_ended, log_name, name_in, offset_of, record_of
+from ledger.joined import check_ended, current_log, log_name, name_in, offset_of, origins_of, record_of
 from ledger.labels import QueryKeys
-from ledger.logview import TreeView, log_of
+from ledger.logview import LogView, log_of
 from ledger.manifest import Manifest
 from ledger.release import Look, Step
 from ledger.selection import RecordVerifier, Selection, Tree, select
@@ -42,11 +43,18 @@ class Rows:
     """Good for one inquiry."""
 
     def __init__(
-        self, history: History, verifier: RecordVerifier, now: Now, keys: QueryKeys, logs: Mapping[str, TreeView]
+        self,
+        history: History,
+        verifier: RecordVerifier,
+        prover: Prover,
+        now: Now,
+        keys: QueryKeys,
+        logs: Mapping[str, LogView],
     ) -> None:
         """logs: by name, those that have ended included."""
         self._history = history
         self._verifier = verifier
+        self._prover = prover
         self._now = now
         self._keys = keys
         self._logs = logs
@@ -56,25 +64,41 @@ class Rows:
         """The row of an earlier inquiry, if what it was about counts now. Raises as `select`."""
         if not self._now.step.holds(earlier.step):
             return Look(None)
-        row = self.row(self.select(earlier.manifest, earlier.inquiry, without=self._now.querier))
+        querier = self._now.querier
+        row = self.row(self.select(earlier.manifest, earlier.inquiry, earlier.place, without=querier))
         if all(map(self._now.step.is_live, earlier.step.sizes)):
             return Look(row)
         return Look(row, astray=not self._is_of_these_trees(earlier))
 
-    def select(self, manifest: Manifest, inquiry: Inquiry, without: str = "") -> Selection:
-        """What an inquiry under this manifest adds up; without: a member that is left aside.
+    def select(self, manifest: Manifest, inquiry: Inquiry, place: int, without: str = "") -> Selection:
+        """What an inquiry at this place of the querier's record adds up; without: a member that is left aside.
 
         Raises LacksEntries, Unready (NO_LOG), Unverified (OTHER_ROOT) where a log that has ended is not held.
         """
         trees = []
-        for place, (member, size) in enumerate(zip(manifest.members, inquiry.sizes, strict=True)):
+        for seat, (member, size) in enumerate(zip(manifest.members, inquiry.sizes, strict=True)):
             if member.name == without:
                 continue
             for name in (name_in(manifest, member.name), *(log.name for log in manifest.former_logs(member.name))):
                 self.check_ended(name)
             record = record_of(manifest, member.name, self._logs)
-            trees.append(Tree(member.name, record.log, record.offset + size, place in inquiry.conflicting))
-        return select(self._keys, trees, inquiry.time, inquiry.epoch, self._verifier)
+            logs = origins_of(manifest, member.name)
+            trees.append(Tree(member.name, record.log, record.offset + size, seat in inquiry.conflicting, logs))
+        doubts = self._doubts(manifest, inquiry, place)
+        return select(self._keys, trees, inquiry.time, inquiry.epoch, self._verifier, doubts)
+
+    def _doubts(self, manifest: Manifest, inquiry: Inquiry, place: int) -> Doubts | None:
+        """The challenges that count. Of the querier's own log only what is before the inquiry is settled."""
+        if not any(inquiry.settled):
+            return None
+        challengers = []
+        for member, size, settled in zip(manifest.members, inquiry.sizes, inquiry.settled, strict=True):
+            until = size
+            if member.name == self._now.querier:
+                until = min(size, self._own_until(manifest.origin(member.name), place))
+            log = current_log(manifest, member.name, self._logs)
+            challengers.append(Challenger(member.name, log, until, min(settled, until)))
+        return Doubts(challengers, self._prover, bands_of(manifest))
 
     def row(self, selection: Selection) -> Row:
         """The contributors without the querier; nobody where there are too many, as nobody answers that."""

@@ -27,6 +27,7 @@ AS_OF_WENT_BACK = "AS_OF_WENT_BACK"
 WRONG_EPOCH = "WRONG_EPOCH"
 BAD_PROOF = "BAD_PROOF"
 CONFLICTING_WITNESSES = "CONFLICTING_WITNESSES"
+CHALLENGED = "CHALLENGED"
 MAX_IGNORED = 16
 
 
@@ -39,12 +40,28 @@ class Readable(Findable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The first `size` entries of one member's record. conflicting: nobody can say how much of it counts."""
+    """The first `size` entries of one member's record. conflicting: nobody can say how much of it counts.
+
+    logs: of which logs it consists, by origin, and the place of the first entry of each, ascending; needed where
+    records may be challenged.
+    """
 
     member: str
     log: Readable
     size: int
     conflicting: bool = False
+    logs: tuple[tuple[str, int], ...] = ()
+
+    def located(self, place: int) -> tuple[str, int]:
+        """The origin of the log that holds the entry at this place, and its index there."""
+        return next((origin, place - first) for origin, first in reversed(self.logs) if first <= place)
+
+
+class Doubting(Protocol):
+    """What says whether a record was challenged in vain (`ledger.challenged`)."""
+
+    def leave_out(self, tree: Tree, place: int, entry: bytes) -> bool:
+        """Whether the record at this place is challenged and not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +120,18 @@ class RecordVerifier:
         return True
 
 
-def select(keys: QueryKeys, trees: Sequence[Tree], time: int, epoch: int, verifier: RecordVerifier) -> Selection:
+def select(
+    keys: QueryKeys,
+    trees: Sequence[Tree],
+    time: int,
+    epoch: int,
+    verifier: RecordVerifier,
+    doubts: Doubting | None = None,
+) -> Selection:
     """The records that an inquiry of `time` (Unix seconds) and key `epoch` about these trees adds up.
 
-    trees: one per member, in the manifest's order. The number of contributors is not limited here.
+    trees: one per member, in the manifest's order. doubts: the challenges that count, if there are any. The number of
+    contributors is not limited here.
     """
     contributions: list[Contribution] = []
     exclusions: list[Exclusion] = []
@@ -114,7 +139,7 @@ def select(keys: QueryKeys, trees: Sequence[Tree], time: int, epoch: int, verifi
         if tree.conflicting:
             exclusions.append(Exclusion(tree.member, CONFLICTING_WITNESSES, 0))
             continue
-        search = _Search(tree, keys.positions(tree.member), exclusions)
+        search = _Search(tree, keys.positions(tree.member), exclusions, doubts)
         chosen = search.choose(time // DAY + 1, epoch, verifier)
         if chosen is not None:
             contributions.append(chosen)
@@ -128,8 +153,9 @@ class _Excluded(Exception):
 class _Search:
     """The search for one member's record; what it leaves out goes into `exclusions`."""
 
-    def __init__(self, tree: Tree, labels: Labels, exclusions: list[Exclusion]) -> None:
+    def __init__(self, tree: Tree, labels: Labels, exclusions: list[Exclusion], doubts: Doubting | None) -> None:
         self._tree = tree
+        self._doubts = doubts
         self._numbered = Numbered(tree.log, labels)
         self._note: Callable[[Exclusion], None] = exclusions.append
 
@@ -146,6 +172,8 @@ class _Search:
                 raise self._excluded(WRONG_EPOCH, index)
             if not verifier.is_proved(self._tree.member, entry, record, record.ciphertext):
                 raise self._excluded(BAD_PROOF, index)
+            if self._doubts is not None and self._doubts.leave_out(self._tree, index, entry):
+                raise self._excluded(CHALLENGED, index)
             return Contribution(self._tree.member, number, index, entry, record.ciphertext)
         except _Excluded:
             return None

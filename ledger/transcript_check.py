@@ -14,7 +14,7 @@ from ledger.history import History
 from ledger.joined import check_ended, current_log
 from ledger.keys import PublicKeys
 from ledger.labels import QueryKeys
-from ledger.logview import TreeView
+from ledger.logview import LogView
 from ledger.manifest import Manifest
 from ledger.question import check_heads, check_in_force
 from ledger.receipt import Receipt
@@ -54,7 +54,7 @@ class Report:
         return not self.failed
 
 
-def verify(raw: bytes, logs: Mapping[str, TreeView], history: History, *keys: PublicKeys) -> Report:
+def verify(raw: bytes, logs: Mapping[str, LogView], history: History, *keys: PublicKeys) -> Report:
     """Verifies a transcript. Never raises for what it holds: the report names the first step that fails.
 
     logs: by name (`ledger.joined`), as the verifier holds them, each entry verified, those that have ended included.
@@ -88,7 +88,7 @@ class _Verification:
     def __init__(
         self,
         transcript: Transcript,
-        logs: Mapping[str, TreeView],
+        logs: Mapping[str, LogView],
         history: History,
         manifest: Manifest,
         keys: PublicKeys,
@@ -118,6 +118,8 @@ class _Verification:
         assumed = ("contributors", "withheld") if transcript.secret is None else ()
         if self._asked().inquiry.frozen:
             assumed = (*assumed, "frozen")
+        if any(self._asked().inquiry.settled):
+            assumed = (*assumed, "settled")
         return Report(form, "", "", tuple(passed), opened, unopened, assumed)
 
     def _steps(self) -> list[tuple[str, Callable[[], None]]]:
