@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16plimsoll/v1/peer.proto\x12\x0bplimsoll.v1\"Z\n\x05\x42lock\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x03 \x03(\x0c\x12\x0c\n\x04head\x18\x04 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x05 \x03(\x0c\"5\n\x07HeadRef\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\x0e\n\x0cHeadsRequest\"C\n\rHeadsResponse\x12\r\n\x05heads\x18\x01 \x03(\x0c\x12\x11\n\twitnessed\x18\x02 \x03(\x0c\x12\x10\n\x08\x63osigned\x18\x03 \x03(\x0c\"1\n\x0eWitnessRequest\x12\x0c\n\x04head\x18\x01 \x01(\x0c\x12\x11\n\twitnessed\x18\x02 \x01(\x0c\"\x1f\n\x0fWitnessResponse\x12\x0c\n\x04head\x18\x01 \x01(\x0c\"0\n\x0bPushRequest\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"\x1c\n\x0cPushResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\",\n\x0bPullRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"1\n\x0cPullResponse\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"T\n\x0f\x45valuateRequest\x12 \n\x04tail\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\"U\n\x10\x45valuateResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"\xae\x01\n\x0e\x44\x65\x63ryptRequest\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12 \n\x04tail\x18\x03 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\x11\n\tquery_key\x18\x04 \x01(\x0c\x12#\n\x05heads\x18\x05 \x03(\x0b\x32\x14.plimsoll.v1.HeadRef\x12\x11\n\twitnessed\x18\x06 \x03(\x0c\x12\x0f\n\x07settled\x18\x07 \x03(\x0c\":\n\tExclusion\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\"\xa1\x01\n\x0f\x44\x65\x63ryptResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08withheld\x18\x03 \x01(\t\x12\x11\n\tnonce_sum\x18\x04 \x01(\x0c\x12\x0e\n\x06points\x18\x05 \x03(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\x12(\n\x08\x65xcluded\x18\x07 \x03(\x0b\x32\x16.plimsoll.v1.Exclusion\"@\n\x0cProveRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\"\x1e\n\rProveResponse\x12\r\n\x05proof\x18\x01 \x01(\x0c\x32\xde\x03\n\x0bPeerService\x12>\n\x05Heads\x12\x19.plimsoll.v1.HeadsRequest\x1a\x1a.plimsoll.v1.HeadsResponse\x12;\n\x04Push\x12\x18.plimsoll.v1.PushRequest\x1a\x19.plimsoll.v1.PushResponse\x12=\n\x04Pull\x12\x18.plimsoll.v1.PullRequest\x1a\x19.plimsoll.v1.PullResponse0\x01\x12\x44\n\x07Witness\x12\x1b.plimsoll.v1.WitnessRequest\x1a\x1c.plimsoll.v1.WitnessResponse\x12G\n\x08\x45valuate\x12\x1c.plimsoll.v1.EvaluateRequest\x1a\x1d.plimsoll.v1.EvaluateResponse\x12\x44\n\x07\x44\x65\x63rypt\x12\x1b.plimsoll.v1.DecryptRequest\x1a\x1c.plimsoll.v1.DecryptResponse\x12>\n\x05Prove\x12\x19.plimsoll.v1.ProveRequest\x1a\x1a.plimsoll.v1.ProveResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16plimsoll/v1/peer.proto\x12\x0bplimsoll.v1\"Z\n\x05\x42lock\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x03 \x03(\x0c\x12\x0c\n\x04head\x18\x04 \x01(\x0c\x12\x13\n\x0b\x63onsistency\x18\x05 \x03(\x0c\"5\n\x07HeadRef\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04root\x18\x03 \x01(\x0c\"\x0e\n\x0cHeadsRequest\"g\n\rHeadsResponse\x12\r\n\x05heads\x18\x01 \x03(\x0c\x12\x11\n\twitnessed\x18\x02 \x03(\x0c\x12\x10\n\x08\x63osigned\x18\x03 \x03(\x0c\x12\x10\n\x08manifest\x18\x04 \x01(\x0c\x12\x10\n\x08sequence\x18\x05 \x01(\x04\"$\n\x10SuccessorRequest\x12\x10\n\x08previous\x18\x01 \x01(\x0c\"\'\n\x11SuccessorResponse\x12\x12\n\nsuccession\x18\x01 \x01(\x0c\"1\n\x0eWitnessRequest\x12\x0c\n\x04head\x18\x01 \x01(\x0c\x12\x11\n\twitnessed\x18\x02 \x01(\x0c\"\x1f\n\x0fWitnessResponse\x12\x0c\n\x04head\x18\x01 \x01(\x0c\"0\n\x0bPushRequest\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"\x1c\n\x0cPushResponse\x12\x0c\n\x04size\x18\x01 \x01(\x04\",\n\x0bPullRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\x04\"1\n\x0cPullResponse\x12!\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\"T\n\x0f\x45valuateRequest\x12 \n\x04tail\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\"U\n\x10\x45valuateResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08\x65lements\x18\x03 \x03(\x0c\x12\r\n\x05proof\x18\x04 \x01(\x0c\"\xae\x01\n\x0e\x44\x65\x63ryptRequest\x12\r\n\x05\x65ntry\x18\x01 \x01(\x0c\x12\x0f\n\x07receipt\x18\x02 \x01(\x0c\x12 \n\x04tail\x18\x03 \x01(\x0b\x32\x12.plimsoll.v1.Block\x12\x11\n\tquery_key\x18\x04 \x01(\x0c\x12#\n\x05heads\x18\x05 \x03(\x0b\x32\x14.plimsoll.v1.HeadRef\x12\x11\n\twitnessed\x18\x06 \x03(\x0c\x12\x0f\n\x07settled\x18\x07 \x03(\x0c\":\n\tExclusion\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05index\x18\x03 \x01(\x04\"\xa1\x01\n\x0f\x44\x65\x63ryptResponse\x12\x11\n\tcustodian\x18\x01 \x01(\r\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08withheld\x18\x03 \x01(\t\x12\x11\n\tnonce_sum\x18\x04 \x01(\x0c\x12\x0e\n\x06points\x18\x05 \x03(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\x12(\n\x08\x65xcluded\x18\x07 \x03(\x0b\x32\x16.plimsoll.v1.Exclusion\"@\n\x0cProveRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x04\x12\x11\n\tleaf_hash\x18\x03 \x01(\x0c\"\x1e\n\rProveResponse\x12\r\n\x05proof\x18\x01 \x01(\x0c\x32\xaa\x04\n\x0bPeerService\x12>\n\x05Heads\x12\x19.plimsoll.v1.HeadsRequest\x1a\x1a.plimsoll.v1.HeadsResponse\x12;\n\x04Push\x12\x18.plimsoll.v1.PushRequest\x1a\x19.plimsoll.v1.PushResponse\x12J\n\tSuccessor\x12\x1d.plimsoll.v1.SuccessorRequest\x1a\x1e.plimsoll.v1.SuccessorResponse\x12=\n\x04Pull\x12\x18.plimsoll.v1.PullRequest\x1a\x19.plimsoll.v1.PullResponse0\x01\x12\x44\n\x07Witness\x12\x1b.plimsoll.v1.WitnessRequest\x1a\x1c.plimsoll.v1.WitnessResponse\x12G\n\x08\x45valuate\x12\x1c.plimsoll.v1.EvaluateRequest\x1a\x1d.plimsoll.v1.EvaluateResponse\x12\x44\n\x07\x44\x65\x63rypt\x12\x1b.plimsoll.v1.DecryptRequest\x1a\x1c.plimsoll.v1.DecryptResponse\x12>\n\x05Prove\x12\x19.plimsoll.v1.ProveRequest\x1a\x1a.plimsoll.v1.ProveResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,33 +38,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEADSREQUEST']._serialized_start=186
   _globals['_HEADSREQUEST']._serialized_end=200
   _globals['_HEADSRESPONSE']._serialized_start=202
-  _globals['_HEADSRESPONSE']._serialized_end=269
-  _globals['_WITNESSREQUEST']._serialized_start=271
-  _globals['_WITNESSREQUEST']._serialized_end=320
-  _globals['_WITNESSRESPONSE']._serialized_start=322
-  _globals['_WITNESSRESPONSE']._serialized_end=353
-  _globals['_PUSHREQUEST']._serialized_start=355
-  _globals['_PUSHREQUEST']._serialized_end=403
-  _globals['_PUSHRESPONSE']._serialized_start=405
-  _globals['_PUSHRESPONSE']._serialized_end=433
-  _globals['_PULLREQUEST']._serialized_start=435
-  _globals['_PULLREQUEST']._serialized_end=479
-  _globals['_PULLRESPONSE']._serialized_start=481
-  _globals['_PULLRESPONSE']._serialized_end=530
-  _globals['_EVALUATEREQUEST']._serialized_start=532
-  _globals['_EVALUATEREQUEST']._serialized_end=616
-  _globals['_EVALUATERESPONSE']._serialized_start=618
-  _globals['_EVALUATERESPONSE']._serialized_end=703
-  _globals['_DECRYPTREQUEST']._serialized_start=706
-  _globals['_DECRYPTREQUEST']._serialized_end=880
-  _globals['_EXCLUSION']._serialized_start=882
-  _globals['_EXCLUSION']._serialized_end=940
-  _globals['_DECRYPTRESPONSE']._serialized_start=943
-  _globals['_DECRYPTRESPONSE']._serialized_end=1104
-  _globals['_PROVEREQUEST']._serialized_start=1106
-  _globals['_PROVEREQUEST']._serialized_end=1170
-  _globals['_PROVERESPONSE']._serialized_start=1172
-  _globals['_PROVERESPONSE']._serialized_end=1202
-  _globals['_PEERSERVICE']._serialized_start=1205
-  _globals['_PEERSERVICE']._serialized_end=1683
+  _globals['_HEADSRESPONSE']._serialized_end=305
+  _globals['_SUCCESSORREQUEST']._serialized_start=307
+  _globals['_SUCCESSORREQUEST']._serialized_end=343
+  _globals['_SUCCESSORRESPONSE']._serialized_start=345
+  _globals['_SUCCESSORRESPONSE']._serialized_end=384
+  _globals['_WITNESSREQUEST']._serialized_start=386
+  _globals['_WITNESSREQUEST']._serialized_end=435
+  _globals['_WITNESSRESPONSE']._serialized_start=437
+  _globals['_WITNESSRESPONSE']._serialized_end=468
+  _globals['_PUSHREQUEST']._serialized_start=470
+  _globals['_PUSHREQUEST']._serialized_end=518
+  _globals['_PUSHRESPONSE']._serialized_start=520
+  _globals['_PUSHRESPONSE']._serialized_end=548
+  _globals['_PULLREQUEST']._serialized_start=550
+  _globals['_PULLREQUEST']._serialized_end=594
+  _globals['_PULLRESPONSE']._serialized_start=596
+  _globals['_PULLRESPONSE']._serialized_end=645
+  _globals['_EVALUATEREQUEST']._serialized_start=647
+  _globals['_EVALUATEREQUEST']._serialized_end=731
+  _globals['_EVALUATERESPONSE']._serialized_start=733
+  _globals['_EVALUATERESPONSE']._serialized_end=818
+  _globals['_DECRYPTREQUEST']._serialized_start=821
+  _globals['_DECRYPTREQUEST']._serialized_end=995
+  _globals['_EXCLUSION']._serialized_start=997
+  _globals['_EXCLUSION']._serialized_end=1055
+  _globals['_DECRYPTRESPONSE']._serialized_start=1058
+  _globals['_DECRYPTRESPONSE']._serialized_end=1219
+  _globals['_PROVEREQUEST']._serialized_start=1221
+  _globals['_PROVEREQUEST']._serialized_end=1285
+  _globals['_PROVERESPONSE']._serialized_start=1287
+  _globals['_PROVERESPONSE']._serialized_end=1317
+  _globals['_PEERSERVICE']._serialized_start=1320
+  _globals['_PEERSERVICE']._serialized_end=1874
 # @@protoc_insertion_point(module_scope)

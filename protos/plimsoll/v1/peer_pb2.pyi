@@ -118,6 +118,12 @@ class HeadsResponse(_message.Message):
     HEADS_FIELD_NUMBER: _builtins.int
     WITNESSED_FIELD_NUMBER: _builtins.int
     COSIGNED_FIELD_NUMBER: _builtins.int
+    MANIFEST_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    manifest: _builtins.bytes
+    """32 bytes: the id of the manifest in force here."""
+    sequence: _builtins.int
+    """Its number: how many were in force before it."""
     @_builtins.property
     def heads(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Signed notes, one per log with at least one entry."""
@@ -138,14 +144,60 @@ class HeadsResponse(_message.Message):
         heads: _abc.Iterable[_builtins.bytes] | None = ...,
         witnessed: _abc.Iterable[_builtins.bytes] | None = ...,
         cosigned: _abc.Iterable[_builtins.bytes] | None = ...,
+        manifest: _builtins.bytes = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "heads", b"heads", "witnessed", b"witnessed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cosigned", b"cosigned", "heads", b"heads", "manifest", b"manifest", "sequence", b"sequence", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeadsResponse: _TypeAlias = HeadsResponse  # noqa: Y015
+
+@_typing.final
+class SuccessorRequest(_message.Message):
+    """Of which manifest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    previous: _builtins.bytes
+    """32 bytes: its id."""
+    def __init__(
+        self,
+        *,
+        previous: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuccessorRequest: _TypeAlias = SuccessorRequest  # noqa: Y015
+
+@_typing.final
+class SuccessorResponse(_message.Message):
+    """What followed it here. NotFound (NO_SUCCESSOR) where nothing has, or the manifest is not known here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUCCESSION_FIELD_NUMBER: _builtins.int
+    succession: _builtins.bytes
+    """A serialized Succession (audit.proto)."""
+    def __init__(
+        self,
+        *,
+        succession: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["succession", b"succession"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuccessorResponse: _TypeAlias = SuccessorResponse  # noqa: Y015
 
 @_typing.final
 class WitnessRequest(_message.Message):

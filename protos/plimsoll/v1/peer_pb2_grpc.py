@@ -46,6 +46,11 @@ class PeerServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_peer__pb2.PushRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_peer__pb2.PushResponse.FromString,
                 _registered_method=True)
+        self.Successor = channel.unary_unary(
+                '/plimsoll.v1.PeerService/Successor',
+                request_serializer=plimsoll_dot_v1_dot_peer__pb2.SuccessorRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_peer__pb2.SuccessorResponse.FromString,
+                _registered_method=True)
         self.Pull = channel.unary_stream(
                 '/plimsoll.v1.PeerService/Pull',
                 request_serializer=plimsoll_dot_v1_dot_peer__pb2.PullRequest.SerializeToString,
@@ -87,6 +92,13 @@ class PeerServiceServicer:
 
     def Push(self, request, context):
         """Offers consecutive entries of one log; stored only after verification, durable when the call returns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Successor(self, request, context):
+        """What shows that a manifest was succeeded, to who has not seen it in the logs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +151,11 @@ def add_PeerServiceServicer_to_server(servicer, server):
                     servicer.Push,
                     request_deserializer=plimsoll_dot_v1_dot_peer__pb2.PushRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_peer__pb2.PushResponse.SerializeToString,
+            ),
+            'Successor': grpc.unary_unary_rpc_method_handler(
+                    servicer.Successor,
+                    request_deserializer=plimsoll_dot_v1_dot_peer__pb2.SuccessorRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_peer__pb2.SuccessorResponse.SerializeToString,
             ),
             'Pull': grpc.unary_stream_rpc_method_handler(
                     servicer.Pull,
@@ -222,6 +239,33 @@ class PeerService:
             '/plimsoll.v1.PeerService/Push',
             plimsoll_dot_v1_dot_peer__pb2.PushRequest.SerializeToString,
             plimsoll_dot_v1_dot_peer__pb2.PushResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Successor(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.PeerService/Successor',
+            plimsoll_dot_v1_dot_peer__pb2.SuccessorRequest.SerializeToString,
+            plimsoll_dot_v1_dot_peer__pb2.SuccessorResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class PeerServiceStub:
     """The signed heads this node holds, one per log."""
     Push: _grpc.UnaryUnaryMultiCallable[_peer_pb2.PushRequest, _peer_pb2.PushResponse]
     """Offers consecutive entries of one log; stored only after verification, durable when the call returns."""
+    Successor: _grpc.UnaryUnaryMultiCallable[_peer_pb2.SuccessorRequest, _peer_pb2.SuccessorResponse]
+    """What shows that a manifest was succeeded, to who has not seen it in the logs."""
     Pull: _grpc.UnaryStreamMultiCallable[_peer_pb2.PullRequest, _peer_pb2.PullResponse]
     """Entries of one log from a position on, in verifiable blocks, up to the head the server holds when the call starts."""
     Witness: _grpc.UnaryUnaryMultiCallable[_peer_pb2.WitnessRequest, _peer_pb2.WitnessResponse]
@@ -61,6 +63,8 @@ class PeerServiceAsyncStub(PeerServiceStub):
     """The signed heads this node holds, one per log."""
     Push: _aio.UnaryUnaryMultiCallable[_peer_pb2.PushRequest, _peer_pb2.PushResponse]  # type: ignore[assignment]
     """Offers consecutive entries of one log; stored only after verification, durable when the call returns."""
+    Successor: _aio.UnaryUnaryMultiCallable[_peer_pb2.SuccessorRequest, _peer_pb2.SuccessorResponse]  # type: ignore[assignment]
+    """What shows that a manifest was succeeded, to who has not seen it in the logs."""
     Pull: _aio.UnaryStreamMultiCallable[_peer_pb2.PullRequest, _peer_pb2.PullResponse]  # type: ignore[assignment]
     """Entries of one log from a position on, in verifiable blocks, up to the head the server holds when the call starts."""
     Witness: _aio.UnaryUnaryMultiCallable[_peer_pb2.WitnessRequest, _peer_pb2.WitnessResponse]  # type: ignore[assignment]
@@ -92,6 +96,14 @@ class PeerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_peer_pb2.PushResponse, _abc.Awaitable[_peer_pb2.PushResponse]]:
         """Offers consecutive entries of one log; stored only after verification, durable when the call returns."""
+
+    @_abc_1.abstractmethod
+    def Successor(
+        self,
+        request: _peer_pb2.SuccessorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_peer_pb2.SuccessorResponse, _abc.Awaitable[_peer_pb2.SuccessorResponse]]:
+        """What shows that a manifest was succeeded, to who has not seen it in the logs."""
 
     @_abc_1.abstractmethod
     def Pull(
