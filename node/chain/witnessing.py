@@ -24,18 +24,20 @@ from ledger.chain import Chain
 from ledger.checkpoint import Head, SignedHead, parse_head_text, sign_head
 from ledger.cosignature import Cosigner
 from ledger.cosigned import open_cosigned, spoken_at, verify_witnessed_in
-from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unverified
+from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unready, Unverified
 from ledger.fork import Fork
 from ledger.log_heads import bare
 from ledger.manifest import Manifest
 from ledger.merkle import EMPTY_ROOT
 from ledger.note import SignatureLine, Signer, parse_note
+from ledger.tlog_witness import AddCheckpoint, verify_request
 from ledger.witness import Witness
 from ledger.witnessed import Collected, Conflict, Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.freezing import Freezing
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard
+from node.chain.unasked import Doing, Unasked
 from node.clock import Clock
 from node.consortium import Consortium
 from node.wire.links import Link
@@ -50,16 +52,19 @@ TELL_AGAIN = 60.0
 RETRIES = (0.1, 0.2, 0.4, 0.8, 1.6)
 #: Seconds from one beat to the next where something waits to be witnessed.
 EARLY = 0.1
+#: Seconds that the time of a heartbeat may lie ahead: it would look fresh until then, however silent its author is.
+AHEAD = 120
 #: Witnessed heads a peer may show: more than any consortium has logs.
 MAX_NOTES = 1024
 
 
 @dataclass
 class _Told:
-    """since: when a member was told everything. heads: the texts of what it was last told."""
+    """since: when a member was told everything. heads, cosigned: the texts of what it was last told."""
 
     since: float
     heads: frozenset[str] = frozenset()
+    cosigned: frozenset[str] = frozenset()
 
 
 class Witnessing:
@@ -104,6 +109,8 @@ class Witnessing:
         self._hurried = asyncio.Event()
         self._waiting: list[tuple[SignedHead, asyncio.Future[SignatureLine]]] = []
         self._cosigning: asyncio.Task[None] | None = None
+        doing = Doing(self._may_cosign, self._cosigned, self._off_loop, self._is_news, self._show, self._keep)
+        self.unasked = Unasked(consortium, chain, witness, witnessed, gossip.problems, doing, self._clock)
 
     # -- as author
 
@@ -114,6 +121,12 @@ class Witnessing:
         self._hurried.set()
 
     async def run(self) -> None:
+        """As author and as witness, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._beat_on())
+            group.create_task(self.unasked.run())
+
+    async def _beat_on(self) -> None:
         """One heartbeat after the other."""
         await self._guard.opened()
         while True:
@@ -201,6 +214,8 @@ class Witnessing:
         spoken = spoken_at(signed, manifest, caller)
         if spoken is None:
             raise InvalidInput("NO_HEARTBEAT", "the author must have cosigned its head itself", "head")
+        if spoken > self._clock.unix() + AHEAD:
+            raise InvalidInput("FUTURE_HEARTBEAT", "the time of this heartbeat lies ahead", "head")
         self._gossip.check_one_history(caller)
         if request.witnessed:
             await self.learn([request.witnessed])
@@ -212,10 +227,42 @@ class Witnessing:
             self._gossip.check_one_history(caller)
             raise Unverified("OTHER_ROOT", "the head is of another history than the one held", "head")
         self._arrivals.confirm(head.origin, self._clock.monotonic() - max(0.0, self._clock.unix() - spoken))
-        if not self._may_cosign(head.origin):
+        if not self._may_cosign(head.origin) or self.unasked.holds_off(caller, head):
             return peer_pb2.WitnessResponse()
         line = await self._cosigned(signed)
+        if self._consortium.manifest is manifest:
+            self.unasked.cosigned(caller, signed, line)
         return peer_pb2.WitnessResponse(head=signed.note.with_signatures([line]).encode())
+
+    async def extend(self, request: AddCheckpoint) -> SignatureLine:
+        """This member's line on another member's head, by C2SP tlog-witness: by the same rules, out of the same memory.
+
+        Raises NotFound for any other log, Unready where this node may not cosign yet or lacks entries, Unverified
+        (FORK) for a log of two histories, and as `Witness.extend`.
+        """
+        self._follow()
+        manifest = self._consortium.manifest
+        others = (each.name for each in manifest.members if each.name != self._member)
+        author = next((name for name in others if manifest.origin(name) == request.origin), None)
+        if author is None:
+            raise NotFound("UNKNOWN_LOG", "no log of this origin is cosigned here", "checkpoint")
+        await self._off_loop(verify_request, request, manifest.log_key(author))
+        self._gossip.check_one_history(author)
+        if not self._may_cosign(request.origin):
+            raise Unready("UNCONFIRMED_MEMORY", "other members must first say how far this log has got")
+        try:
+            return await self._off_loop(self._witness.extend, request, int(self._clock.unix()))
+        except PlimsollError as error:
+            if isinstance(error, Fork):
+                self._freezing.found(error)
+            await self._show_other(request)
+            raise
+
+    async def _show_other(self, request: AddCheckpoint) -> None:
+        """A head that its author has signed, and that is of another history than the one held, is a fork."""
+        held = self._chain.log_by_origin(request.origin)
+        if 0 < request.size <= held.size and held.root_at(request.size) != request.root:
+            await self._show(SignedHead(Head(request.origin, request.size, request.root), request.note))
 
     def compared(self, origin: str, member: str) -> None:
         """This member shows no more of this log than is held here, and nothing else."""
