@@ -72,6 +72,28 @@ class Document:
             name: None if value is None else _integer(value, maximum, f"{path}.{name}") for name, value in inner.items()
         }
 
+    def boolean(self, key: str) -> bool:
+        """true or false."""
+        value = self._take(key)
+        if not isinstance(value, bool):
+            raise _bad("must be true or false", self.path(key))
+        return value
+
+    def integers(self, key: str, maximum: int) -> tuple[int, ...]:
+        """A list of integers 0 .. maximum."""
+        return tuple(_integer(value, maximum, path) for value, path in self._elements(key))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings."""
+        return tuple(Document({"": value}, path).text("") for value, path in self._elements(key))
+
+    def null(self, key: str) -> bool:
+        """Whether null stands there; then it is taken."""
+        if self._left.get(key, self) is not None:
+            return False
+        del self._left[key]
+        return True
+
     def inner(self, key: str) -> Document:
         """An object within."""
         return Document(self._take(key), self.path(key))
