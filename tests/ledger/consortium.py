@@ -14,7 +14,7 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 from ledger import dlog, group, keys, merkle, shamir
 from ledger.answer import Answer
 from ledger.bands import Bands
-from ledger.checkpoint import Head, sign_head
+from ledger.checkpoint import Head, SignedHead, sign_head
 from ledger.classification import Classification
 from ledger.custodian import Custodian
 from ledger.entries import file_entry
@@ -34,6 +34,7 @@ from ledger.publication import Publication, PublicationTask, publish
 from ledger.query import Asking, Query
 from ledger.receipt import Receipt
 from ledger.release import Standing
+from ledger.settling import NothingSettled, Settling
 from tests.lenders import lender, manifest_text, seeded
 
 START = 1_760_000_000
@@ -97,8 +98,12 @@ class MemoryLog:
 
     def receipt(self, index: int, size: int | None = None) -> bytes:
         size = self.size if size is None else size
-        head = sign_head(Head(self._signer.key.name, size, self.root_at(size)), self._signer)
-        return Receipt(index, merkle.inclusion_path(index, size, self._node), head.note.encode()).encode()
+        note = self.head(size).note.encode()
+        return Receipt(index, merkle.inclusion_path(index, size, self._node), note).encode()
+
+    def head(self, size: int) -> SignedHead:
+        """As its author signs it."""
+        return sign_head(Head(self._signer.key.name, size, self.root_at(size)), self._signer)
 
     def fork(self, size: int) -> MemoryLog:
         """Another log under the same key that shares the first `size` entries."""
@@ -194,6 +199,7 @@ class Consortium:
     rng: Rng
     now: int = START
     freezing: Freezing = field(default_factory=NothingFrozen)
+    settling: Settling = field(default_factory=NothingSettled)
     bands: Bands = field(init=False)
 
     def __post_init__(self) -> None:
@@ -251,7 +257,8 @@ class Consortium:
         return self.log(member).append(self.position_entry(member, borrower, *loans, **task))
 
     def asking(self, querier: str, logs: Mapping[str, LogView] | None = None) -> Asking:
-        return Asking(self.history, self.keys, self.examiners[querier], logs or self.logs, querier, self.freezing)
+        examiner = self.examiners[querier]
+        return Asking(self.history, self.keys, examiner, logs or self.logs, querier, self.freezing, self.settling)
 
     def begin(
         self, querier: str, borrower: str, purpose: int = entry_pb2.PURPOSE_PRE_LOAN, **asking
