@@ -122,6 +122,7 @@ class Assembly:
         """What a person should look at; docs/operations.md has a section for each."""
         alerts = [f"{origin}: {why}" for origin, why in self.gossip.problems.items()]
         alerts += self.freezing.alerts()
+        alerts += self.witnessing.unasked.alerts()
         if self.ceremonies.lost:
             alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: refresh them")
         return alerts

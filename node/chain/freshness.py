@@ -8,6 +8,7 @@ from ledger.exposure import LogAge
 from ledger.freshness import is_stale
 from ledger.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
+from node.chain.witnessing import AHEAD
 from node.clock import Clock
 from node.consortium import Consortium
 
@@ -60,4 +61,6 @@ class Freshness:
             return age
         kept = self._witnessed.newest(self._chain.log(member).origin)
         spoken = None if kept is None else spoken_at(kept.signed, kept.manifest, kept.member)
-        return None if spoken is None else max(0.0, self._clock.unix() - spoken)
+        if spoken is None or spoken > self._clock.unix() + AHEAD:  # as no heartbeat would be taken
+            return None
+        return max(0.0, self._clock.unix() - spoken)

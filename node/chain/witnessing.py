@@ -307,13 +307,25 @@ class Witnessing:
     def news(self, caller: str) -> list[bytes]:
         """Of these what a member has not been told lately: all of it now and then, and otherwise heads that are others
         than the last time. Who lives says so itself, to everybody: all that is known to all would be too much."""
-        now, told = self._clock.monotonic(), self._told.get(caller)
-        if told is None or now - told.since > TELL_AGAIN:
-            told = self._told[caller] = _Told(now)
+        told = self._told_lately(caller)
         notes = {parse_note(note).text: note for note in self.notes()}
         news = [note for text, note in notes.items() if text not in told.heads]
         told.heads = frozenset(notes)
         return news
+
+    def cosigned(self, caller: str) -> list[bytes]:
+        """Likewise of what this node has cosigned of logs that are overdue."""
+        told = self._told_lately(caller)
+        notes = {parse_note(note).text: note for note in self.unasked.notes()}
+        news = [note for text, note in notes.items() if text not in told.cosigned]
+        told.cosigned = frozenset(notes)
+        return news
+
+    def _told_lately(self, caller: str) -> _Told:
+        now, told = self._clock.monotonic(), self._told.get(caller)
+        if told is None or now - told.since > TELL_AGAIN:
+            told = self._told[caller] = _Told(now)
+        return told
 
     async def learn(self, notes: Sequence[bytes]) -> None:
         """Keeps what is new among others' witnessed heads. Raises InvalidInput, Unverified for what is none."""
@@ -327,6 +339,10 @@ class Witnessing:
     async def _learn(self, note: bytes) -> None:
         signed, manifest, member = await self._off_loop(verify_witnessed_in, note, self._consortium.history)
         await self._show(signed)
+        await self._keep(signed, manifest, member)
+
+    async def _keep(self, signed: SignedHead, manifest: Manifest, member: str) -> None:
+        """What is witnessed, and has been shown to whom looks for forks."""
         held, before = self._chain.log_by_origin(signed.head.origin), self._witnessed.newest(signed.head.origin)
         try:
             await self._off_loop(self._witnessed.keep, signed, manifest, member)

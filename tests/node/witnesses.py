@@ -59,7 +59,11 @@ class DirectLink:
 
     async def heads(self, timeout: float) -> peer_pb2.HeadsResponse:
         to = self._there()
-        return peer_pb2.HeadsResponse(heads=heads(to.chain), witnessed=to.witnessing.news(self.caller))
+        return peer_pb2.HeadsResponse(
+            heads=heads(to.chain),
+            witnessed=to.witnessing.news(self.caller),
+            cosigned=to.witnessing.cosigned(self.caller),
+        )
 
     async def push(self, block: peer_pb2.Block, timeout: float) -> int:
         return await self._there().gossip.take(block)
