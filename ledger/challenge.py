@@ -8,6 +8,8 @@ from plimsoll.v1 import entry_pb2
 
 from ledger.entries import answer_label, challenge_label, parse_entry
 from ledger.errors import InvalidInput
+from ledger.merkle import leaf_hash
+from ledger.position_entry import PositionEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,13 @@ class ChallengeAnswer:
             raise InvalidInput("BAD_ENTRY", "not a ChallengeAnswer")
         answer = message.challenge_answer
         return cls(message.time, answer.leaf_hash, answer.proof)
+
+
+def is_challengeable(entry: bytes, leaf: bytes) -> bool:
+    """Whether this is the entry of that leaf hash, and an open position: a challenge that names any other is void."""
+    if leaf_hash(entry) != leaf:
+        return False
+    try:
+        return not PositionEntry.parse(entry).closed
+    except InvalidInput:
+        return False

@@ -1,4 +1,4 @@
-"""An author proves one of its own records well-formed, out of nothing but the entry and its backup key (protocol, 19)."""
+"""An author proves one of its own records well-formed, out of the entry and its backup key alone (protocol, 19)."""
 
 from __future__ import annotations
 

@@ -202,6 +202,13 @@ class OneLog:
         """An entry's bytes, fetched and verified anew: they are not kept."""
         return receipts.fetch_entry(self._session, self.key, self.follower, index)
 
+    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Of challenges alone, which are counted by it: where they stand, without their bytes."""
+        assert kind == "challenge", "no other is asked for"
+        return (
+            (index, b"") for index in self.tally.challenges.indices if start <= index and (stop is None or index < stop)
+        )
+
     # -- private
 
     def _take(self, block: peer_pb2.Block) -> Taken:

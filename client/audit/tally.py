@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 from client.audit.accusations import Accusations
 from client.audit.ballots import Ballots
+from client.audit.challenges import Challenges
 from client.audit.follower import Taken
 from client.audit.timeline import Timeline
 from ledger.ceremony import CeremonyEntry, read_entry
@@ -15,7 +16,8 @@ from ledger.note import VerifierKey
 
 _CEREMONY = frozenset({Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION})
 _BALLOTS = frozenset({Kind.PROPOSAL, Kind.APPROVAL})
-_READ = _CEREMONY | _BALLOTS | {Kind.EVIDENCE}
+_CHALLENGES = frozenset({Kind.CHALLENGE, Kind.CHALLENGE_ANSWER})
+_READ = _CEREMONY | _BALLOTS | _CHALLENGES | {Kind.EVIDENCE}
 
 
 class Tally:
@@ -37,6 +39,7 @@ class Tally:
         self.ceremony: list[CeremonyEntry] = []
         self.ballots = Ballots(member, origin, manifests)
         self.accusations = Accusations(member, keys or {})
+        self.challenges = Challenges(member, origin)
         self.labels: dict[bytes, int] = {}
         self.timeline = Timeline()
 
@@ -65,5 +68,7 @@ class Tally:
             self.ceremony += [] if read is None else [read]
         elif code in _BALLOTS:
             self.ballots.take(index, code, entry)
+        elif code in _CHALLENGES:
+            self.challenges.take(index, code, entry)
         elif code == Kind.EVIDENCE:
             self.accusations.take(index, entry)
