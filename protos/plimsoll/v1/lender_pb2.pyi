@@ -689,3 +689,220 @@ class ExposuresResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
 Global___ExposuresResponse: _TypeAlias = ExposuresResponse  # noqa: Y015
+
+@_typing.final
+class ProposedLoan(_message.Message):
+    """A loan that is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    MONTHLY_DUE_FIELD_NUMBER: _builtins.int
+    principal: _builtins.int
+    """Minor units."""
+    monthly_due: _builtins.int
+    """Due each month, minor units."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.int = ...,
+        monthly_due: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["monthly_due", b"monthly_due", "principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposedLoan: _TypeAlias = ProposedLoan  # noqa: Y015
+
+@_typing.final
+class AssessRequest(_message.Message):
+    """A borrower, and what is to be decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    INCOME_FIELD_NUMBER: _builtins.int
+    LOAN_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    income: _builtins.int
+    """The borrower's income, minor units a month; absent where it is not known. It leaves the lender's node for nowhere."""
+    policy: _builtins.bytes
+    """The text of a decision policy; empty: the node's own."""
+    reference: _builtins.str
+    """The lender's own number of the case, at most 200 characters; it goes into the record."""
+    @_builtins.property
+    def question(self) -> Global___ExposureRequest:
+        """The question to the ledger."""
+
+    @_builtins.property
+    def loan(self) -> Global___ProposedLoan:
+        """The loan; absent where none is asked for."""
+
+    def __init__(
+        self,
+        *,
+        question: Global___ExposureRequest | None = ...,
+        income: _builtins.int | None = ...,
+        loan: Global___ProposedLoan | None = ...,
+        policy: _builtins.bytes = ...,
+        reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_income", b"_income", "income", b"income", "loan", b"loan", "question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_income", b"_income", "income", b"income", "loan", b"loan", "policy", b"policy", "question", b"question", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__income: _TypeAlias = _typing.Literal["income"]  # noqa: Y015
+    _WhichOneofArgType__income: _TypeAlias = _typing.Literal["_income", b"_income"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__income) -> _WhichOneofReturnType__income | None: ...
+
+Global___AssessRequest: _TypeAlias = AssessRequest  # noqa: Y015
+
+@_typing.final
+class ReasonText(_message.Message):
+    """Words for the borrower."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    language: _builtins.str
+    """"en" or "zh"."""
+    text: _builtins.str
+    """The reason, with its figure and the limit."""
+    remedy: _builtins.str
+    """What would change the outcome."""
+    def __init__(
+        self,
+        *,
+        language: _builtins.str = ...,
+        text: _builtins.str = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "remedy", b"remedy", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReasonText: _TypeAlias = ReasonText  # noqa: Y015
+
+@_typing.final
+class Reason(_message.Message):
+    """Why an outcome is not simply approved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    FIGURE_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CHANGE_UNIT_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Stable code, e.g. "SERVICE_TO_INCOME"."""
+    effect: _builtins.str
+    """note, review or decline."""
+    figure: _builtins.int
+    """What was found, in `unit`."""
+    threshold: _builtins.int
+    """What is allowed, in `unit`."""
+    unit: _builtins.str
+    """permille (of a month's income), minor (units), count, class or months."""
+    change: _builtins.int
+    """By how much something must fall for the outcome to be better, in `change_unit`."""
+    change_unit: _builtins.str
+    """As `unit`."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The members it is about, if any."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReasonText]:
+        """One per language."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        effect: _builtins.str = ...,
+        figure: _builtins.int | None = ...,
+        threshold: _builtins.int | None = ...,
+        unit: _builtins.str = ...,
+        change: _builtins.int | None = ...,
+        change_unit: _builtins.str = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+        texts: _abc.Iterable[Global___ReasonText] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_figure", b"_figure", "_threshold", b"_threshold", "change", b"change", "figure", b"figure", "threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_figure", b"_figure", "_threshold", b"_threshold", "change", b"change", "change_unit", b"change_unit", "code", b"code", "effect", b"effect", "figure", b"figure", "members", b"members", "texts", b"texts", "threshold", b"threshold", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__change: _TypeAlias = _typing.Literal["change"]  # noqa: Y015
+    _WhichOneofArgType__change: _TypeAlias = _typing.Literal["_change", b"_change"]  # noqa: Y015
+    _WhichOneofReturnType__figure: _TypeAlias = _typing.Literal["figure"]  # noqa: Y015
+    _WhichOneofArgType__figure: _TypeAlias = _typing.Literal["_figure", b"_figure"]  # noqa: Y015
+    _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
+    _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__change) -> _WhichOneofReturnType__change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__figure) -> _WhichOneofReturnType__figure | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold) -> _WhichOneofReturnType__threshold | None: ...
+
+Global___Reason: _TypeAlias = Reason  # noqa: Y015
+
+@_typing.final
+class AssessResponse(_message.Message):
+    """A decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    HEADROOM_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    EXPOSURE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
+    outcome: _builtins.str
+    """approve, review or decline."""
+    held: _builtins.bool
+    """An open dispute has turned a decline into a review."""
+    headroom: _builtins.int
+    """The largest loan on the same terms that would be approved, minor units; absent where it cannot be told."""
+    record: _builtins.bytes
+    """The decision's record, JSON, from which it can be made again. It holds income and sums."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reason]:
+        """In the rules' order."""
+
+    @_builtins.property
+    def exposure(self) -> Global___ExposureResponse:
+        """The exposure it rests on."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _builtins.str = ...,
+        held: _builtins.bool = ...,
+        headroom: _builtins.int | None = ...,
+        reasons: _abc.Iterable[Global___Reason] | None = ...,
+        exposure: Global___ExposureResponse | None = ...,
+        record: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_headroom", b"_headroom", "exposure", b"exposure", "headroom", b"headroom"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_headroom", b"_headroom", "exposure", b"exposure", "headroom", b"headroom", "held", b"held", "outcome", b"outcome", "reasons", b"reasons", "record", b"record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__headroom: _TypeAlias = _typing.Literal["headroom"]  # noqa: Y015
+    _WhichOneofArgType__headroom: _TypeAlias = _typing.Literal["_headroom", b"_headroom"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__headroom) -> _WhichOneofReturnType__headroom | None: ...
+
+Global___AssessResponse: _TypeAlias = AssessResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class LenderServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_lender__pb2.ExposuresRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_lender__pb2.ExposuresResponse.FromString,
                 _registered_method=True)
+        self.Assess = channel.unary_unary(
+                '/plimsoll.v1.LenderService/Assess',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessResponse.FromString,
+                _registered_method=True)
 
 
 class LenderServiceServicer:
@@ -78,6 +83,13 @@ class LenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Assess(self, request, context):
+        """One borrower's exposure, and what follows from it for a loan by the lender's own policy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -95,6 +107,11 @@ def add_LenderServiceServicer_to_server(servicer, server):
                     servicer.Exposures,
                     request_deserializer=plimsoll_dot_v1_dot_lender__pb2.ExposuresRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_lender__pb2.ExposuresResponse.SerializeToString,
+            ),
+            'Assess': grpc.unary_unary_rpc_method_handler(
+                    servicer.Assess,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +196,33 @@ class LenderService:
             '/plimsoll.v1.LenderService/Exposures',
             plimsoll_dot_v1_dot_lender__pb2.ExposuresRequest.SerializeToString,
             plimsoll_dot_v1_dot_lender__pb2.ExposuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Assess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/Assess',
+            plimsoll_dot_v1_dot_lender__pb2.AssessRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.AssessResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class LenderServiceStub:
     """One borrower's exposure over all lenders."""
     Exposures: _grpc.StreamStreamMultiCallable[_lender_pb2.ExposuresRequest, _lender_pb2.ExposuresResponse]
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
+    Assess: _grpc.UnaryUnaryMultiCallable[_lender_pb2.AssessRequest, _lender_pb2.AssessResponse]
+    """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
 
 @_typing.type_check_only
 class LenderServiceAsyncStub(LenderServiceStub):
@@ -55,6 +57,8 @@ class LenderServiceAsyncStub(LenderServiceStub):
     """One borrower's exposure over all lenders."""
     Exposures: _aio.StreamStreamMultiCallable[_lender_pb2.ExposuresRequest, _lender_pb2.ExposuresResponse]  # type: ignore[assignment]
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
+    Assess: _aio.UnaryUnaryMultiCallable[_lender_pb2.AssessRequest, _lender_pb2.AssessResponse]  # type: ignore[assignment]
+    """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
 
 class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
     """For the lender's own loan system and staff, on the lender's own node. Role: lender."""
@@ -84,5 +88,13 @@ class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_lender_pb2.ExposuresResponse], _abc.AsyncIterator[_lender_pb2.ExposuresResponse]]:
         """The same for many borrowers; answers come as they are ready and carry the request's id."""
+
+    @_abc_1.abstractmethod
+    def Assess(
+        self,
+        request: _lender_pb2.AssessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.AssessResponse, _abc.Awaitable[_lender_pb2.AssessResponse]]:
+        """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
 
 def add_LenderServiceServicer_to_server(servicer: LenderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
