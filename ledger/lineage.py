@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from plimsoll.v1 import audit_pb2
 
 from ledger.ballot import Vote, read_vote
-from ledger.errors import InvalidInput, PlimsollError, Refused, Unverified
+from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unverified
 from ledger.founding import open_manifest
 from ledger.history import History
 from ledger.log import Log
@@ -24,6 +24,8 @@ from ledger.receipt import Receipt
 from ledger.succession import approvals_needed, check_successor, voters
 
 MAX_LINEAGE_BYTES = 64 << 20
+MAX_SUCCESSION_BYTES = 2 << 20
+"""A manifest is at most 256 KiB, and 100 approvals of 2 KiB each come to less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,38 @@ class Lineage:
 
     def successions(self) -> list[audit_pb2.Succession]:
         """The steps as the wire has them."""
-        return [
-            audit_pb2.Succession(
-                manifest=manifest.text.encode(),
-                approvals=[
-                    audit_pb2.ApprovalProof(member=proof.member, entry=proof.entry, receipt=proof.receipt)
-                    for proof in proofs
-                ],
-            )
-            for manifest, proofs in zip(self.history.manifests[1:], self.approvals, strict=True)
+        return [self._succession(number) for number in range(len(self.approvals))]
+
+    def _succession(self, number: int) -> audit_pb2.Succession:
+        proofs = [
+            audit_pb2.ApprovalProof(member=proof.member, entry=proof.entry, receipt=proof.receipt)
+            for proof in self.approvals[number]
         ]
+        return audit_pb2.Succession(manifest=self.history.manifests[number + 1].text.encode(), approvals=proofs)
+
+    def succession_of(self, previous: bytes) -> bytes:
+        """A serialized plimsoll.v1.Succession, of what followed the manifest with this id. Raises NotFound."""
+        known = self.history.get(previous)
+        if known is None or known.sequence >= len(self.approvals):
+            raise NotFound("NO_SUCCESSOR", "nothing that is known here follows this manifest", "previous")
+        return self._succession(known.sequence).SerializeToString()
+
+    def followed_by_step(self, raw: bytes) -> Lineage:
+        """With the manifest in a serialized Succession. Raises InvalidInput, Refused, Unverified, with the path."""
+        if len(raw) > MAX_SUCCESSION_BYTES:
+            raise InvalidInput("SUCCESSION_TOO_LARGE", f"a succession is at most {MAX_SUCCESSION_BYTES} bytes")
+        try:
+            step = audit_pb2.Succession.FromString(raw)
+        except DecodeError as error:
+            raise InvalidInput("BAD_SUCCESSION", "not the protobuf message of a succession") from error
+        if len(step.approvals) > len(self.current.members):
+            raise Unverified("BAD_ORDER", "members approve in the manifest's order, each once", "approvals")
+        return self.followed_by(_read(step.manifest), _proofs(step.approvals))
+
+    def upto(self, manifest: Manifest) -> Lineage:
+        """As it was when this one of its manifests was in force."""
+        count = manifest.sequence
+        return Lineage(self.founding, History(self.history.manifests[: count + 1]), self.approvals[:count])
 
     def encode(self) -> bytes:
         """A serialized plimsoll.v1.Lineage, of which `open_lineage` makes the same."""
@@ -120,6 +144,29 @@ def prove(member: str, log: Log, index: int) -> ApprovalProof:
     # What others add to a head on the way says nothing here.
     own = Note(note.text, tuple(line for line in note.signatures if line.is_by(log.key)))
     return ApprovalProof(member, log.entry(index), Receipt(receipt.index, receipt.path, own.encode()).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """Two successors of one manifest, both approved by enough members. members: who approved both; it takes a third of
+    the predecessor's, in its order."""
+
+    before: Manifest
+    ours: Manifest
+    theirs: Manifest
+    members: tuple[str, ...]
+
+
+def rivals(ours: Lineage, before: Manifest, raw: bytes) -> Rivals | None:
+    """What a serialized Succession of `before`, a manifest of ours that has been succeeded, comes to beside our own;
+    None where it is the same. Raises as `Lineage.followed_by_step`."""
+    theirs = ours.upto(before).followed_by_step(raw)
+    known = ours.history.manifests[before.sequence + 1]
+    if theirs.current.id == known.id:
+        return None
+    other = {proof.member for proof in theirs.approvals[-1]}
+    both = tuple(proof.member for proof in ours.approvals[before.sequence] if proof.member in other)
+    return Rivals(before, known, theirs.current, both)
 
 
 def check_approvals(before: Manifest, after: Manifest, proofs: Sequence[ApprovalProof]) -> None:

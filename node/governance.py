@@ -19,7 +19,7 @@ from ledger.ballot import Vote, approval_entry, proposal_entry
 from ledger.chain import Chain
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready
 from ledger.history import History
-from ledger.lineage import Lineage
+from ledger.lineage import Lineage, Rivals, rivals
 from ledger.manifest import Manifest
 from ledger.proposals import MAX_PROPOSALS, DoubleVote, Proposals, Proposed
 from ledger.succession import newly_ended, read_successor, voters
@@ -34,6 +34,8 @@ log = structlog.get_logger()
 GAP = 0.2
 #: Seconds after which they are looked at even if nothing was heard, and after a failure.
 IDLE = 10.0
+#: Successors in place of those in force here that are remembered.
+MAX_RIVALS = 16
 
 T = TypeVar("T")
 OnChange = Callable[[History], Awaitable[None]]
@@ -75,6 +77,10 @@ class Governance:
         self._voting = asyncio.Lock()
         self._grown = asyncio.Event()
         self._told: set[str] = set()
+        #: Whether what depends on the manifest in force has followed the last one.
+        self._has_followed = asyncio.Event()
+        self._has_followed.set()
+        self._rivals: dict[bytes, Rivals] = {}
 
     @property
     def lineage(self) -> Lineage:
@@ -94,7 +100,12 @@ class Governance:
     @property
     def alerts(self) -> list[str]:
         """What a person should look at."""
-        return [f"{double.member} has approved two successors of one manifest" for double in self.double_votes]
+        alerts = [f"{double.member} has approved two successors of one manifest" for double in self.double_votes]
+        return alerts + [
+            f"manifest {one.theirs.id.hex()} is approved, too, in place of {one.ours.id.hex()} which is in force here; "
+            f"approved both: {', '.join(one.members)}"
+            for one in self._rivals.values()
+        ]
 
     async def run(self) -> None:
         """Follows the logs. Raises what `on_change` raises: that this member is none any more, say."""
@@ -104,6 +115,7 @@ class Governance:
             self._grown.clear()
             while await self._advanced():
                 await self._on_change(self.history)
+                self._has_followed.set()
             try:
                 async with asyncio.timeout(IDLE):
                     await self._grown.wait()
@@ -167,6 +179,29 @@ class Governance:
         log.info("approved", manifest=after.id.hex(), index=index)
         return index
 
+    async def take(self, before: Manifest, raw: bytes) -> None:
+        """What another node shows to have followed `before`, a serialized Succession: where it verifies, and `before`
+        is in force here, it is put in force as if these approvals had been read in the logs. Raises as
+        `Lineage.followed_by_step`, and what writing does."""
+        await self._has_followed.wait()
+        async with self._reading:
+            if self.history.current.id == before.id and self._has_followed.is_set():
+                await self._put_in_force(await self._off_loop(self._lineage.followed_by_step, raw))
+        self._grown.set()
+
+    async def compare(self, before: Manifest, raw: bytes) -> None:
+        """What another node shows to have followed `before`, which something else has followed here. Where it verifies,
+        a third of the members have approved both; nobody can say which one is right, and this node stays where it is.
+        Raises as `Lineage.followed_by_step`."""
+        found = await self._off_loop(rivals, self._lineage, before, raw)
+        if found is not None and found.theirs.id not in self._rivals and len(self._rivals) < MAX_RIVALS:
+            self._rivals[found.theirs.id] = found
+            log.error("another successor is approved, too", manifest=found.theirs.id.hex(), by_both=found.members)
+
+    def is_rival(self, manifest: bytes) -> bool:
+        """Whether this manifest is known to be approved in place of one that is in force here."""
+        return manifest in self._rivals
+
     async def _check(self, after: Manifest) -> None:
         """What the manifests alone do not tell."""
         check_time_zone(after)
@@ -205,17 +240,23 @@ class Governance:
     async def _step(self) -> bool:
         """Reads on; whether a successor has come into force."""
         async with self._reading:
+            if not self._has_followed.is_set():  # one that was shown by another node
+                return True
             accepted = await self._off_loop(self._read_accepted)
             self._tell()
             if accepted is None:
                 return False
             proofs = await self._off_loop(self._proposals.proofs, accepted.manifest.id)
-            lineage = await self._off_loop(self._lineage.followed_by, accepted.manifest, proofs)
-            await self._off_loop(self._home.store_lineage, lineage)
-            self._lineage = lineage
-            self._proposals = Proposals(self._chain, lineage.history, self._limit)
-        log.info("a successor is accepted", manifest=lineage.current.id.hex(), sequence=lineage.current.sequence)
+            await self._put_in_force(await self._off_loop(self._lineage.followed_by, accepted.manifest, proofs))
         return True
+
+    async def _put_in_force(self, lineage: Lineage) -> None:
+        """Durable from here on; `run` has everything else follow."""
+        await self._off_loop(self._home.store_lineage, lineage)
+        self._lineage = lineage
+        self._proposals = Proposals(self._chain, lineage.history, self._limit)
+        self._has_followed.clear()
+        log.info("a successor is accepted", manifest=lineage.current.id.hex(), sequence=lineage.current.sequence)
 
     def _read_all(self) -> list[Proposed]:
         self._proposals.read()

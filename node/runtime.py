@@ -39,6 +39,7 @@ from node.services.operator import OperatorService
 from node.services.peer import PeerService
 from node.state import State
 from node.succession import Succession
+from node.successions import Successions
 from node.upkeep.backups import Backups
 from node.upkeep.disk import Disk
 from node.upkeep.leveldb import MIB, LevelStore
@@ -145,7 +146,9 @@ class Node:
         state = State(self._home.folder, consortium, foundation.book, connections.links, parts, disk, alerting)
 
         server = Server(Gate(consortium.member, callers.identify), connections.server_credentials(), str(config.listen))
-        peer = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing)
+        successions = Successions(governance, clock)
+        parts.gossip.on_manifest = successions.heard
+        peer = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing, lambda: governance.lineage)
         peer_pb2_grpc.add_PeerServiceServicer_to_server(peer, server.grpc)
         audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server.grpc)
@@ -158,6 +161,7 @@ class Node:
             **parts.background(server.serving),
             "disk": disk.run(),
             "governance": governance.run(),
+            "successions": successions.run(),
             "renewal": renewal.run(),
         }
         background = [asyncio.create_task(work, name=name) for name, work in running.items()]

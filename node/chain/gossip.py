@@ -9,7 +9,7 @@ cannot be reconciled backs off by itself and holds up nobody else (design sectio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -99,6 +99,8 @@ class Gossip:
         #: Set once they are there: they need the gossip themselves.
         self.freezing: Freezing | None = None
         self.witnessing: Witnessing | None = None
+        #: Told of the manifest that a peer has in force, and of its number.
+        self.on_manifest: Callable[[Link, bytes, int], object] = lambda link, manifest, sequence: None
         #: By origin: why nothing more is taken of that log.
         self.problems: dict[str, str] = {}
         #: By origin: the largest size any peer told of.
@@ -325,6 +327,7 @@ class Gossip:
     async def _compare(self, peer: _Peer) -> None:
         """Exchanges heads with one peer; pulls what it has more of, marks for pushing what it has less of."""
         shown = await peer.link.heads(CALL_TIMEOUT)
+        self.on_manifest(peer.link, shown.manifest, shown.sequence)
         theirs = _claims(shown.heads)
         for held in self._chain.logs():
             if self.freezing is not None and not self.freezing.wants(held):
@@ -347,6 +350,7 @@ class Gossip:
                 self._guard.hear(peer.link.member, held.size)
         if self.witnessing is not None:
             await self.witnessing.learn(shown.witnessed)
+            await self.witnessing.unasked.learn(peer.link.member, shown.cosigned)
 
     async def _hear(self, held: Log, claim: _Claim | None) -> int:
         """The size of a log at a peer: of a head that its author signed. A head of another history is a fork; one that

@@ -41,9 +41,7 @@ _APART = 1 << 64  # places from one log of a member to its next one: no log has 
 class Following:
     """Follows the logs of `chain`. Not for several threads at once."""
 
-    def __init__(
-        self, chain: Chain, member: str = "", settled: Callable[[Log], int] = lambda held: held.size
-    ) -> None:
+    def __init__(self, chain: Chain, member: str = "", settled: Callable[[Log], int] = lambda held: held.size) -> None:
         """member: whose node this is, "" for nobody's. settled: how many entries of a log stand below a witnessed head
         (ledger.settled); all of them where nobody is asked."""
         self._chain = chain

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from plimsoll.v1 import peer_pb2, peer_pb2_grpc
 
 from ledger.chain import Chain
+from ledger.lineage import Lineage
 from node.chain.gossip import Gossip
 from node.chain.witnessing import Witnessing
 from node.custody.custody import Custody
@@ -17,7 +18,11 @@ from node.wire.gate import CALLER, Context
 class PeerService(peer_pb2_grpc.PeerServiceServicer):
     """Translates; the caller is the member its certificate names, whatever a message says."""
 
-    def __init__(self, chain: Chain, gossip: Gossip, custody: Custody, witnessing: Witnessing) -> None:
+    def __init__(
+        self, chain: Chain, gossip: Gossip, custody: Custody, witnessing: Witnessing, lineage: Callable[[], Lineage]
+    ) -> None:
+        """lineage: the manifests so far, asked for anew each time."""
+        self._lineage = lineage
         self._chain = chain
         self._gossip = gossip
         self._custody = custody
@@ -26,8 +31,22 @@ class PeerService(peer_pb2_grpc.PeerServiceServicer):
     async def Heads(  # noqa: N802 -- gRPC's names
         self, request: peer_pb2.HeadsRequest, context: Context
     ) -> peer_pb2.HeadsResponse:
-        """One per log that has entries, and what is known to be witnessed."""
-        return peer_pb2.HeadsResponse(heads=heads(self._chain), witnessed=self._witnessing.news(CALLER.get().member))
+        """One per log that has entries, what is known to be witnessed, what this node has cosigned beyond, and which
+        manifest is in force."""
+        current, caller, witnessing = self._lineage().current, CALLER.get().member, self._witnessing
+        return peer_pb2.HeadsResponse(
+            heads=heads(self._chain),
+            witnessed=witnessing.news(caller),
+            cosigned=witnessing.cosigned(caller),
+            manifest=current.id,
+            sequence=current.sequence,
+        )
+
+    async def Successor(  # noqa: N802
+        self, request: peer_pb2.SuccessorRequest, context: Context
+    ) -> peer_pb2.SuccessorResponse:
+        """What followed a manifest here, with the approvals that show it."""
+        return peer_pb2.SuccessorResponse(succession=self._lineage().succession_of(request.previous))
 
     async def Witness(  # noqa: N802
         self, request: peer_pb2.WitnessRequest, context: Context

@@ -57,6 +57,11 @@ class Link:
         """The signed heads the peer holds, and those it knows to be witnessed."""
         return await self._call(self._stub.Heads, peer_pb2.HeadsRequest(), timeout)
 
+    async def successor(self, previous: bytes, timeout: float) -> bytes:
+        """What the peer knows to have followed the manifest with this id: a serialized Succession. Raises NotFound."""
+        answer = await self._call(self._stub.Successor, peer_pb2.SuccessorRequest(previous=previous), timeout)
+        return bytes(answer.succession)
+
     async def witness(self, request: peer_pb2.WitnessRequest, timeout: float) -> peer_pb2.WitnessResponse:
         """Offers a head of one's own log to be cosigned."""
         return await self._call(self._stub.Witness, request, timeout)

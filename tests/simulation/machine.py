@@ -17,6 +17,7 @@ from ledger.chain import Chain, Log
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
 from ledger.history import History
+from ledger.lineage import Lineage
 from ledger.manifest import Manifest
 from ledger.store import Store
 from node import assembly
@@ -245,7 +246,8 @@ def assembled(machine: Machine, process: Process) -> Parts:
     with machine.kinds.in_place():
         parts = Assembly(foundation)
     server = Server(process)
-    service = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing)
+    lineage = Lineage(b"", History([manifest]), ())
+    service = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing, lambda: lineage)
     peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type]
     return Parts(process, parts, server)
 
