@@ -250,19 +250,25 @@ class Witnessing:
         self._gossip.check_one_history(author)
         if not self._may_cosign(request.origin):
             raise Unready("UNCONFIRMED_MEMORY", "other members must first say how far this log has got")
+        signed = SignedHead(Head(request.origin, request.size, request.root), request.note)
+        if self.unasked.holds_off(author, signed.head):
+            raise Unready("OVERDUE_LOG", "this log is overdue, and is cosigned in turns: ask again later", "checkpoint")
         try:
-            return await self._off_loop(self._witness.extend, request, int(self._clock.unix()))
+            line = await self._off_loop(self._witness.extend, request, int(self._clock.unix()))
         except PlimsollError as error:
             if isinstance(error, Fork):
                 self._freezing.found(error)
-            await self._show_other(request)
+            await self._show_other(signed)
             raise
+        if self._consortium.manifest is manifest:
+            self.unasked.cosigned(author, signed, line)
+        return line
 
-    async def _show_other(self, request: AddCheckpoint) -> None:
+    async def _show_other(self, signed: SignedHead) -> None:
         """A head that its author has signed, and that is of another history than the one held, is a fork."""
-        held = self._chain.log_by_origin(request.origin)
-        if 0 < request.size <= held.size and held.root_at(request.size) != request.root:
-            await self._show(SignedHead(Head(request.origin, request.size, request.root), request.note))
+        head, held = signed.head, self._chain.log_by_origin(signed.head.origin)
+        if 0 < head.size <= held.size and held.root_at(head.size) != head.root:
+            await self._show(signed)
 
     def compared(self, origin: str, member: str) -> None:
         """This member shows no more of this log than is held here, and nothing else."""
