@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ def test_memory_is_bounded_however_long_the_log_is_and_whatever_its_author_says(
 
 
 def test_each_width_divides_the_next_so_that_timelines_can_be_brought_to_one() -> None:
-    assert all(wide % narrow == 0 for narrow, wide in zip(WIDTHS, WIDTHS[1:], strict=False))
+    assert all(wide % narrow == 0 for narrow, wide in itertools.pairwise(WIDTHS))
     one = Timeline()
     one.count([entry(EARLIEST), entry(EARLIEST + 3 * 86_400)])
     one.widen(7 * 86_400)
