@@ -1,6 +1,7 @@
 """What lies where in a lender's home directory: the names that its node and its client agree on.
 
     config.toml            member, addresses, tuning (ledger.config)
+    decision.toml          the lender's decision policy (ledger.decision); may be absent
     card                   the public card (ledger.card)
     manifest.note          the founding manifest, with its signatures; absent until adopted
     lineage                that one and its successors, with the approvals (ledger.lineage); absent before the first
@@ -21,6 +22,7 @@ from __future__ import annotations
 from ledger.caller import Role
 
 CONFIG = "config.toml"
+DECISION = "decision.toml"
 CARD = "card"
 MANIFEST = "manifest.note"
 LINEAGE = "lineage"

@@ -32,6 +32,7 @@ from node.homes.credentials import NodeIdentity
 from node.homes.home import Home
 from node.homes.renewal import Renewal
 from node.lending.book import Book
+from node.lending.deciding import Deciding
 from node.lending.workers import Workers
 from node.services.audit import AuditService
 from node.services.lender import LenderService
@@ -152,7 +153,9 @@ class Node:
         peer_pb2_grpc.add_PeerServiceServicer_to_server(peer, server.grpc)
         audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server.grpc)
-        lender_pb2_grpc.add_LenderServiceServicer_to_server(LenderService(parts.asking, parts.reporting), server.grpc)
+        deciding = Deciding(consortium, parts.asking, self._home.folder / layout.DECISION, clock)
+        lender = LenderService(parts.asking, parts.reporting, deciding)
+        lender_pb2_grpc.add_LenderServiceServicer_to_server(lender, server.grpc)
         operator = OperatorService(state, backups, governance)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(operator, server.grpc)
         await server.start()

@@ -84,6 +84,11 @@ class DecisionPolicy:
         return major * self.minor_per_major
 
 
+def default_policy(currency: str, minor_per_major: int) -> DecisionPolicy:
+    """The policy of a lender that has none of its own. Written for yuan: with another currency, write one."""
+    return DecisionPolicy(currency=currency, minor_per_major=minor_per_major)
+
+
 _LIMITS = {
     "service": MAX_PERCENT,
     "debt": MAX_PERCENT,

@@ -12,6 +12,7 @@ from plimsoll.v1 import lender_pb2, lender_pb2_grpc
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.feed import MAX_BATCH_ROWS
 from node.lending.asking import Asking
+from node.lending.deciding import Deciding
 from node.lending.reporting import Reporting
 from node.wire.gate import Context
 
@@ -25,8 +26,9 @@ AT_ONCE = 16
 class LenderService(lender_pb2_grpc.LenderServiceServicer):
     """Translates; a stream's questions are asked side by side."""
 
-    def __init__(self, asking: Asking, reporting: Reporting) -> None:
+    def __init__(self, asking: Asking, reporting: Reporting, deciding: Deciding) -> None:
         self._asking = asking
+        self._deciding = deciding
         self._reporting = reporting
 
     async def Report(  # noqa: N802 -- gRPC's names
@@ -65,6 +67,12 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
             left: list[asyncio.Task[Any]] = [*running] if reading is None else [*running, reading]
             for task in left:
                 task.cancel()
+
+    async def Assess(  # noqa: N802
+        self, request: lender_pb2.AssessRequest, context: Context
+    ) -> lender_pb2.AssessResponse:
+        """One borrower, and what follows for a loan."""
+        return await self._deciding.assess(request)
 
     async def _answer(self, request: lender_pb2.ExposuresRequest) -> lender_pb2.ExposuresResponse:
         try:
