@@ -22,6 +22,8 @@ from ledger.store import Put, Store, prefix_end
 
 HOUR = 3600
 
+_ENDED_TOLD = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -74,9 +76,14 @@ class Witnessed:
         return self._kept(origin)
 
     def notes(self) -> list[bytes]:
-        """The largest of every log that is written under the manifest in force, for others."""
+        """The largest of every log that is written under the manifest in force, for others; and of those that have
+        ended lately, where it is beyond the end (entries there may count in a key ceremony: protocol section 5)."""
         manifest = self._history.current
-        found = (self.newest(manifest.origin(member.name)) for member in manifest.members)
+        found = [self.newest(manifest.origin(member.name)) for member in manifest.members]
+        for log in manifest.ended[-_ENDED_TOLD:]:
+            kept = self.newest(log.origin(manifest.consortium.hex()))
+            if kept is not None and kept.size > log.size:
+                found.append(kept)
         return [kept.signed.note.encode() for kept in found if kept is not None]
 
     def add(self, note: bytes) -> Kept:

@@ -17,6 +17,7 @@ import structlog
 
 from ledger.ballot import Vote, approval_entry, proposal_entry
 from ledger.chain import Chain
+from ledger.ended import EndedLog
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready
 from ledger.history import History
 from ledger.lineage import Lineage, Rivals, rivals
@@ -215,7 +216,7 @@ class Governance:
         if after.epoch == before.epoch and self._resharing():
             # What a custodian says behind the end of its log could be said otherwise in its next one.
             taking_part = {*before.custodians, *self.history.keeping(before.dealt_from or before.epoch).custodians}
-            if any(ended.member in taking_part for ended in newly_ended(before, after)):
+            if any(one.member in taking_part and not self._is_over(one) for one in newly_ended(before, after)):
                 raise Unready(
                     "RESHARING",
                     "the log of who takes part in dealing shares cannot end now: wait, or deal from an earlier epoch",
@@ -229,6 +230,11 @@ class Governance:
                 raise Unready("LACKS_ENTRIES", message, path)
             if await self._off_loop(held.root_at, ended.size) != ended.root:
                 raise Refused("OTHER_ROOT", f"{ended.name} has another root at this size here", path)
+
+    def _is_over(self, ended: EndedLog) -> bool:
+        """Whether nothing behind this end will ever count: the log is frozen, and what was witnessed of it stays."""
+        limit = self._limit(self.history.current.origin(ended.member))
+        return limit is not None and ended.size >= limit
 
     async def _advanced(self) -> bool:
         try:

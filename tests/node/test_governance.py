@@ -293,3 +293,18 @@ def test_what_a_change_raises_ends_the_run(world):
 
     asyncio.run(run())
     assert world.home.manifest() == after
+
+
+def test_a_forked_log_ends_during_a_ceremony_as_nothing_more_of_it_will_count(tmp_path):
+    world = World(tmp_path / "home", resharing=lambda: True, limit=lambda origin: 1 if "lender-5" in origin else None)
+    world.assembly.approve("lender-5", renamed(world.current, "x"))
+    world.assembly.approve("lender-5", renamed(world.current, "y"))
+    held = world.assembly.chain.log("lender-5")
+
+    def text(size):
+        return rotated(
+            world.current, "lender-5", ended=[ended(world.current, "lender-5", size, held.root_at(size))]
+        ).text.encode()
+
+    refused(Unready, "RESHARING", world.governance.propose(text(0)))
+    asyncio.run(world.governance.propose(text(1)))

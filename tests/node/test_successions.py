@@ -30,11 +30,12 @@ class Peer:
 
     async def successor(self, previous: bytes, timeout: float) -> bytes:
         self.asked += 1
-        return self.spoil(self.lineage.succession_of(previous))
+        raw: bytes = self.spoil(self.lineage.succession_of(previous))
+        return raw
 
     def tell(self, successions: Successions) -> None:
         current = self.lineage.current
-        successions.heard(self, current.id, current.sequence)
+        successions.heard(self, current.id, current.sequence)  # type: ignore[arg-type]
 
 
 class Clock:
