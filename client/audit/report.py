@@ -35,7 +35,10 @@ class LogReport:
     """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for.
 
     ended: how many entries count of a log that has ended; None for one that is written. frozen: its author has signed
-    two histories. timeline: how many entries bear which times (client.audit.timeline).
+    two histories. timeline: how many entries bear which times (client.audit.timeline). since: how many of the entries
+    an earlier audit had read. witnessed: `size` and `time` of the largest head that enough have cosigned. heartbeat: when
+    the author last spoke, in Unix seconds. inquiries: how many were held against the heads they name (`checked`), and of
+    how many that could not be done (`unchecked`).
     """
 
     member: str
@@ -46,6 +49,10 @@ class LogReport:
     ended: int | None = None
     frozen: bool = False
     timeline: Mapping[str, Any] = field(default_factory=dict)
+    since: int = 0
+    witnessed: Mapping[str, Any] | None = None
+    heartbeat: int | None = None
+    inquiries: Mapping[str, int] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """For programs."""
@@ -60,14 +67,21 @@ class LogReport:
             "ended": self.ended,
             "frozen": self.frozen,
             "timeline": dict(self.timeline),
+            "since": self.since,
+            "witnessed": None if self.witnessed is None else dict(self.witnessed),
+            "heartbeat": self.heartbeat,
+            "inquiries": dict(self.inquiries),
         }
 
 
 @dataclass(slots=True)
 class Report:
-    """The verdict: bad where anything was found. through: the node read from. asked: the members whose heads were
+    """The verdict: bad where anything was found; incomplete where nothing was, but not everything could be checked.
+
+    findings: what is wrong. remarks: what is worth knowing and proves nothing wrong. unchecked: what could not be
+    checked. through: the node read from. asked: the members whose heads were
     compared; silent: those that did not answer. phase: of the newest key ceremony; public_keys: of the epoch in force.
-    manifests, epochs, frozen: what is told of each, for programs."""
+    manifests, epochs, frozen: what is told of each, for programs. now: when, in Unix seconds."""
 
     through: str
     consortium: bytes
@@ -82,11 +96,14 @@ class Report:
     frozen: list[dict[str, Any]] = field(default_factory=list)
     transcripts: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    remarks: list[Finding] = field(default_factory=list)
+    unchecked: list[Finding] = field(default_factory=list)
+    now: int | None = None
 
     @property
     def verdict(self) -> str:
-        """ "ok" or "bad"."""
-        return "bad" if self.findings else "ok"
+        """ "ok", "bad" or "incomplete"."""
+        return "bad" if self.findings else "incomplete" if self.unchecked else "ok"
 
     def facts(self) -> dict[str, Any]:
         """For programs."""
@@ -104,4 +121,7 @@ class Report:
             "frozen": self.frozen,
             "transcripts": self.transcripts,
             "findings": [finding.facts() for finding in self.findings],
+            "remarks": [remark.facts() for remark in self.remarks],
+            "unchecked": [each.facts() for each in self.unchecked],
+            "time": self.now,
         }

@@ -90,6 +90,9 @@ def test_the_json_has_the_documented_keys(at_home: Plimsoll, serving: FakeNode) 
         "frozen",
         "transcripts",
         "findings",
+        "remarks",
+        "unchecked",
+        "time",
     ]
     assert (facts["verdict"], facts["through"], facts["heads_from"]) == ("ok", "lender-1", ["lender-1"])
     assert list(facts["silent"]) == ["lender-2", "lender-3"]
