@@ -35,6 +35,18 @@ def exposure(response: lender_pb2.ExposureResponse) -> dict[str, Any]:
     return answer
 
 
+def assessment(response: lender_pb2.AssessResponse) -> dict[str, Any]:
+    """A decision; its record is left out and goes to a file. Words are by language."""
+    answer = plain(response)
+    del answer["record"]
+    answer["exposure"] = exposure(response.exposure)
+    for reason in answer["reasons"]:
+        texts = reason.pop("texts")
+        reason["text"] = {each["language"]: each["text"] for each in texts}
+        reason["remedy"] = {each["language"]: each["remedy"] for each in texts}
+    return answer
+
+
 def _field(message: Message, field: Any) -> Any:
     value = getattr(message, field.name)
     if field.is_repeated:

@@ -111,6 +111,10 @@ class Session:
 
         return self._exchange(self._lender.Report, requests(), None)
 
+    def assess(self, request: lender_pb2.AssessRequest, timeout: float = QUERY_TIMEOUT) -> lender_pb2.AssessResponse:
+        """One borrower's exposure, and what follows from it for a loan by a decision policy; amounts in minor units."""
+        return self._call(self._lender.Assess, request, timeout)
+
     # -- any role
 
     def manifest(self) -> bytes:

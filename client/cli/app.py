@@ -15,7 +15,22 @@ from typing import Annotated
 import typer
 import typer.core
 
-from client.cli import auditing, backup, delegate, demo, exposure, failure, lineage, proposals, propose, report, status
+from client.cli import (
+    assess,
+    auditing,
+    backup,
+    delegate,
+    demo,
+    exposure,
+    failure,
+    lineage,
+    proposals,
+    propose,
+    replay,
+    report,
+    simulate,
+    status,
+)
 from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
 
 app = typer.Typer(
@@ -60,9 +75,12 @@ for _name, _function in (
     ("lineage", lineage.lineage),
     ("report", report.report),
     ("exposure", exposure.exposure),
+    ("assess", assess.assess),
 ):
     app.command(_name, cls=ConnectedCommand)(_function)
 app.add_typer(auditing.app)
+app.command("replay", cls=JsonCommand)(replay.replay)
+app.command("simulate", cls=JsonCommand)(simulate.simulate)
 app.command("demo", cls=JsonCommand)(demo.demo)
 
 

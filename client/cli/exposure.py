@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,38 +12,18 @@ from client.cli.connect import connect
 from client.cli.failure import UsageError
 from client.cli.options import Settings, settings_of
 from client.cli.output import answer, private_file
+from client.cli.question import BORROWER, CONSENT, CONSENT_DIGEST, PURPOSE, Purpose, consent_maker, identity
 
 if TYPE_CHECKING:
     from client.consent import Consent
 
 
-class Purpose(StrEnum):
-    """Why a member may ask."""
-
-    PRE_LOAN = "pre-loan"
-    POST_LOAN = "post-loan"
-    GUARANTOR = "guarantor"
-    DISPUTE = "dispute"
-    SELF = "self"
-
-
 def exposure(
     context: typer.Context,
-    borrower: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="BORROWER", help="Identity as <scheme>:<value>; - reads it from stdin.", show_default=False
-        ),
-    ] = None,
-    purpose: Annotated[Purpose, typer.Option(help="Why; it stands in the log for all to see.")] = ...,  # type: ignore[assignment]
-    consent: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The borrower's consent; the log gets a salted digest.", show_default=False),
-    ] = None,
-    consent_digest: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="Digest of a consent held elsewhere, 64 hex digits.", show_default=False),
-    ] = None,
+    borrower: Annotated[str | None, BORROWER] = None,
+    purpose: Annotated[Purpose, PURPOSE] = ...,  # type: ignore[assignment]
+    consent: Annotated[Path | None, CONSENT] = None,
+    consent_digest: Annotated[str | None, CONSENT_DIGEST] = None,
     transcript: Annotated[
         Path | None,
         typer.Option(
@@ -77,29 +53,12 @@ def exposure(
         raise UsageError("name one borrower, or --batch FILE")
     if (redacted and transcript is None) or (transcript is not None and batch is not None):
         raise UsageError("--transcript saves one borrower's proof, and --redacted says in which form")
-    make_consent = _consent(consent, consent_digest)
+    make_consent = consent_maker(consent, consent_digest)
     if batch is not None:
         from client.cli.batch import ask_many
 
         raise typer.Exit(ask_many(settings, batch, purpose, make_consent))
-    _ask_one(settings, _identity(str(borrower)), purpose, make_consent(), transcript, redacted)
-
-
-def _consent(document: Path | None, digest: str | None) -> Callable[[], Consent]:
-    from client.consent import from_digest, from_document
-
-    if (document is None) == (digest is None):
-        raise UsageError("either --consent FILE or --consent-digest HEX is needed")
-    if digest is not None:
-        given = from_digest(digest)
-        return lambda: given
-    content = Path(str(document)).read_bytes()
-    return lambda: from_document(content, os.urandom)
-
-
-def _identity(argument: str) -> str:
-    """An identity number on the command line can be read by every user of the machine; on stdin it cannot."""
-    return sys.stdin.readline().strip() if argument == "-" else argument
+    _ask_one(settings, identity(str(borrower)), purpose, make_consent(), transcript, redacted)
 
 
 def _ask_one(
