@@ -282,7 +282,10 @@ class Witnessing:
         return self._guard.is_open and heard >= (len(others) - 1) // 2 + 1
 
     async def _cosigned(self, signed: SignedHead) -> SignatureLine:
-        """In one write with all others that wait."""
+        """In one write with all others that wait. What is cosigned is shown, so that all others come to hold it, too."""
+        held = self._chain.log_by_origin(signed.head.origin)
+        if held.head is None or signed.head.size > held.head.head.size:
+            await self._show(signed)
         done: asyncio.Future[SignatureLine] = asyncio.get_running_loop().create_future()
         self._waiting.append((signed, done))
         if self._cosigning is None or self._cosigning.done():

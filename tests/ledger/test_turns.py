@@ -18,7 +18,15 @@ NAMES = [member.name for member in MANIFEST.members]
 
 @pytest.mark.parametrize(
     ("heartbeat", "gossip", "members", "seconds"),
-    [(5, 2, 3, 10), (1, 1, 5, 2), (1, 2, 9, 4), (1, 2, 10, 8), (5, 2, 100, 52), (3600, 1, 3, 7200), (1, 3600, 100, 93600)],
+    [
+        (5, 2, 3, 10),
+        (1, 1, 5, 2),
+        (1, 2, 9, 4),
+        (1, 2, 10, 8),
+        (5, 2, 100, 52),
+        (3600, 1, 3, 7200),
+        (1, 3600, 100, 93600),
+    ],
 )
 def test_a_quarter_lets_an_author_ask_once_and_everybody_compare_with_everybody(heartbeat, gossip, members, seconds):
     policy = Policy(heartbeat_seconds=heartbeat, gossip_seconds=gossip)

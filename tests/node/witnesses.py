@@ -33,12 +33,21 @@ NOW = 1_700_000_000
 
 
 class FixedClock(Clock):
-    """Wall time that a test sets."""
+    """Wall time that a test sets; the monotonic clock runs, and leaps ahead where a test says so."""
 
     now = float(NOW)
+    leapt = 0.0
 
     def unix(self) -> float:
         return self.now
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.leapt
+
+    def leap(self, seconds: float) -> None:
+        """Both clocks."""
+        self.now += seconds
+        self.leapt += seconds
 
 
 class DirectLink:
