@@ -29,6 +29,10 @@ from node.chain.freshness import Freshness
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard
 from node.chain.witnessing import Witnessing
+from node.challenges.answering import Answering
+from node.challenges.doubting import Doubting
+from node.challenges.proving import Proving
+from node.challenges.settling import Settling
 from node.clock import Clock
 from node.consortium import Consortium
 from node.custody.ceremonies import Ceremonies
@@ -109,9 +113,12 @@ class Assembly:
         custodians = Custodians(consortium, custody, links)
         shelf = Shelf(consortium, on.keyring, own, on.book, lambda: own_stretches(chain, consortium.manifest, member))
         pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, executor, rng, clock)
+        self.proving = Proving(consortium, on.keyring, chain, custody, freezing, executor, rng, clock)
+        self.doubting = Doubting(consortium, chain, custody, links, committer, executor, rng, clock)
+        self.answering = Answering(consortium, chain, self.proving, committer, executor, clock)
         self.asking = Asking(
             consortium, chain, gossip, self.freshness, custody, custodians, pseudonyms, committer, on.table, executor,
-            freezing, clock,
+            freezing, clock, Settling(witnessed), self.doubting.suspect,
         )  # fmt: skip
         self.reporting = Reporting(
             consortium, on.keyring, own, shelf, custody, pseudonyms, committer, on.workers, rng, clock
@@ -121,7 +128,7 @@ class Assembly:
     def alerts(self) -> list[str]:
         """What a person should look at; docs/operations.md has a section for each."""
         alerts = [f"{origin}: {why}" for origin, why in self.gossip.problems.items()]
-        alerts += self.freezing.alerts()
+        alerts += self.freezing.alerts() + self.answering.alerts
         alerts += self.witnessing.unasked.alerts()
         if self.ceremonies.lost:
             alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: refresh them")
@@ -141,6 +148,8 @@ class Assembly:
             "custody": self.custody.run(serving),
             "freezing": self.freezing.run(),
             "witnessing": self.witnessing.run(),
+            "doubting": self.doubting.run(),
+            "answering": self.answering.run(),
             "book": self.reporting.keep_book(),
             "beginning": _and_stay(self.committer.begin()),
         }

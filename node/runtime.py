@@ -18,6 +18,7 @@ from plimsoll.v1 import audit_pb2_grpc, lender_pb2_grpc, operator_pb2_grpc, peer
 from ledger import home as layout
 from ledger.chain import Chain
 from ledger.config import Config
+from ledger.cosignature import Cosigner
 from ledger.dlog import Table
 from ledger.errors import PlimsollError
 from ledger.manifest import Manifest
@@ -38,7 +39,7 @@ from node.services.audit import AuditService
 from node.services.lender import LenderService
 from node.services.operator import OperatorService
 from node.services.peer import PeerService
-from node.state import State
+from node.state import Alerting, State
 from node.succession import Succession
 from node.successions import Successions
 from node.upkeep.backups import Backups
@@ -48,6 +49,7 @@ from node.upkeep.stores import log_names
 from node.wire.connections import Connections
 from node.wire.gate import Gate
 from node.wire.server import Server
+from node.wire.tally import Tally
 from node.wire.tls import Callers, Presented
 
 log = structlog.get_logger()
@@ -143,15 +145,34 @@ class Node:
             clock=clock,
         )
         renewal = Renewal(self._home, consortium, foundation.keyring, self._presented, connections, clock)
-        alerting = (disk, parts, governance, renewal)
+        alerting: list[Alerting] = [disk, parts, governance, renewal]
         state = State(self._home.folder, consortium, foundation.book, connections.links, parts, disk, alerting)
 
-        server = Server(Gate(consortium.member, callers.identify), connections.server_credentials(), str(config.listen))
+        tally = Tally()
+        http = None
+        if config.web is not None or config.metrics is not None:
+            from node.web.start import Ground, Http  # a node without HTTP starts without it
+
+            cosigner = Cosigner.from_seed(
+                consortium.manifest.cosigner_key(consortium.member).name, foundation.keyring.cosign_seed
+            )
+            http = Http(
+                Ground(
+                    self._home.folder, config, consortium, clock, parts, callers, connections, state,
+                    lambda: governance.lineage, disk.stores, tally, cosigner,
+                )
+            )  # fmt: skip
+            alerting.append(http)
+        gate = Gate(consortium.member, callers.identify, note=tally.note)
+        server = Server(gate, connections.server_credentials(), str(config.listen))
         successions = Successions(governance, clock)
         parts.gossip.on_manifest = successions.heard
-        peer = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing, lambda: governance.lineage)
+        peer = PeerService(
+            parts.chain, parts.gossip, parts.custody, parts.witnessing, lambda: governance.lineage, parts.proving
+        )
         peer_pb2_grpc.add_PeerServiceServicer_to_server(peer, server.grpc)
-        audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed)
+        outside = {} if http is None or http.outside is None else {"outside": http.outside.with_lines}
+        audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed, **outside)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server.grpc)
         deciding = Deciding(consortium, parts.asking, self._home.folder / layout.DECISION, clock)
         lender = LenderService(parts.asking, parts.reporting, deciding)
@@ -159,6 +180,8 @@ class Node:
         operator = OperatorService(state, backups, governance)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(operator, server.grpc)
         await server.start()
+        if http is not None:
+            await http.start()
         log.info("started", member=consortium.member, listen=str(config.listen), consortium=consortium.id.hex())
         running = {
             **parts.background(server.serving),
@@ -166,13 +189,14 @@ class Node:
             "governance": governance.run(),
             "successions": successions.run(),
             "renewal": renewal.run(),
+            **({} if http is None else http.background()),
         }
         background = [asyncio.create_task(work, name=name) for name, work in running.items()]
         try:
             await _until(stop, background)
         finally:
             log.info("stopping")
-            await server.stop(GRACE)
+            await asyncio.gather(server.stop(GRACE), *([] if http is None else [http.stop()]))
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)

@@ -27,6 +27,7 @@ from ledger.inquiry import PURPOSES
 from ledger.labels import BorrowerKeys
 from ledger.query import Asking as Setting
 from ledger.query import Query
+from ledger.settling import NothingSettled, Settling
 from ledger.transcript import FULL, REDACTED, Transcript
 from node.chain.committer import Committer
 from node.chain.freshness import Freshness
@@ -72,12 +73,17 @@ class Asking:
         executor: Executor,
         freezing: Freezing | None = None,
         clock: Clock | None = None,
+        settling: Settling | None = None,
+        suspect: Callable[[Answer], object] | None = None,
     ) -> None:
-        """freezing: what is known of frozen logs."""
+        """freezing: what is known of frozen logs. settling: of heads witnessed in the past. suspect: told of sums that
+        cannot be."""
         self._consortium = consortium
         self._member = consortium.member
         self._freezing = freezing or NothingFrozen()
         self._clock = clock or Clock()
+        self._settling = settling or NothingSettled()
+        self._suspect = suspect
         self._logs = NamedLogs(chain, consortium.id)
         self._chain = chain
         self._gossip = gossip
@@ -105,6 +111,8 @@ class Asking:
             index = await self._committer.append([query.entry])
             failures = await self._ask(setting, query, index)
             answer = await self._off_loop(lambda: query.finish(self._table, self._until(SEARCH)))
+            if answer.implausible and self._suspect is not None:
+                self._suspect(answer)
             exposure = expose(answer, borrower, self._ages(answer), self._failed(setting, query, failures))
             return exposure.to_message(_transcript(answer, request.transcript))
 
@@ -113,7 +121,7 @@ class Asking:
         if keys is None or examiner is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
         logs = {name: Covered(log) for name, log in self._logs.items()}
-        return Setting(self._consortium.history, keys, examiner, logs, self._member, self._freezing)
+        return Setting(self._consortium.history, keys, examiner, logs, self._member, self._freezing, self._settling)
 
     async def _ask(self, setting: Setting, query: Query, index: int) -> Mapping[str, PlimsollError]:
         """Has t custodians answer the logged inquiry; who failed."""

@@ -10,6 +10,7 @@ from ledger.chain import Chain
 from ledger.lineage import Lineage
 from node.chain.gossip import Gossip
 from node.chain.witnessing import Witnessing
+from node.challenges.proving import Proving
 from node.custody.custody import Custody
 from node.services.reading import blocks, heads
 from node.wire.gate import CALLER, Context
@@ -19,7 +20,13 @@ class PeerService(peer_pb2_grpc.PeerServiceServicer):
     """Translates; the caller is the member its certificate names, whatever a message says."""
 
     def __init__(
-        self, chain: Chain, gossip: Gossip, custody: Custody, witnessing: Witnessing, lineage: Callable[[], Lineage]
+        self,
+        chain: Chain,
+        gossip: Gossip,
+        custody: Custody,
+        witnessing: Witnessing,
+        lineage: Callable[[], Lineage],
+        proving: Proving,
     ) -> None:
         """lineage: the manifests so far, asked for anew each time."""
         self._lineage = lineage
@@ -27,6 +34,7 @@ class PeerService(peer_pb2_grpc.PeerServiceServicer):
         self._gossip = gossip
         self._custody = custody
         self._witnessing = witnessing
+        self._proving = proving
 
     async def Heads(  # noqa: N802 -- gRPC's names
         self, request: peer_pb2.HeadsRequest, context: Context
@@ -78,3 +86,9 @@ class PeerService(peer_pb2_grpc.PeerServiceServicer):
     ) -> peer_pb2.DecryptResponse:
         """As custodian."""
         return await self._custody.decrypt(CALLER.get().member, request)
+
+    async def Prove(  # noqa: N802
+        self, request: peer_pb2.ProveRequest, context: Context
+    ) -> peer_pb2.ProveResponse:
+        """As author."""
+        return await self._proving.answer(CALLER.get().member, request)

@@ -112,6 +112,7 @@ class Share:
 COSTS = {
     "/plimsoll.v1.PeerService/Heads": 10.0,
     "/plimsoll.v1.PeerService/Push": 4.0,
+    "/plimsoll.v1.PeerService/Prove": 60.0,
     "/plimsoll.v1.PeerService/Successor": 10.0,
     "/plimsoll.v1.AuditService/Manifest": 10.0,
     "/plimsoll.v1.AuditService/LatestHeads": 10.0,

@@ -82,6 +82,10 @@ class Link:
         self.latency += 0.2 * (self._clock.monotonic() - started - self.latency)
         return answer
 
+    async def prove(self, request: peer_pb2.ProveRequest, timeout: float) -> bytes:
+        """The peer as author proves one of its records well-formed."""
+        return bytes((await self._call(self._stub.Prove, request, timeout)).proof)
+
     async def pull(self, origin: str, start: int, timeout: float) -> AsyncGenerator[peer_pb2.Block, None]:
         """Blocks of one log from `start` on; `timeout` is for each block, so that a stalling peer does not hold us."""
         try:

@@ -247,7 +247,7 @@ def assembled(machine: Machine, process: Process) -> Parts:
         parts = Assembly(foundation)
     server = Server(process)
     lineage = Lineage(b"", History([manifest]), ())
-    service = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing, lambda: lineage)
+    service = PeerService(parts.chain, parts.gossip, parts.custody, parts.witnessing, lambda: lineage, parts.proving)
     peer_pb2_grpc.add_PeerServiceServicer_to_server(service, server)  # type: ignore[arg-type]
     return Parts(process, parts, server)
 
