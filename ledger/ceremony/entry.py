@@ -131,15 +131,15 @@ DEALERS_KINDS = (DealingEntry, RevealEntry)  # all others are receivers' to say
 class CeremonyEntry:
     """A well-formed entry of some ceremony, as it stands at `index` in the log of the member `author`.
 
-    settled: whether it counts, as it stands below a witnessed head; what does not only tells its author what it has
-    said already.
+    until: the last key epoch in whose ceremony it counts, None for any (ledger.ceremony.counting). What counts in none
+    only tells its author what it has said already.
     """
 
     author: str
     index: int
     leaf: bytes
     body: Body
-    settled: bool = True
+    until: int | None = None
 
 
 def read_entry(author: str, index: int, entry: bytes) -> CeremonyEntry | None:

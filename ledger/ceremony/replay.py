@@ -66,13 +66,14 @@ class Ceremony:
 def replay(context: CeremonyContext, entries: Iterable[CeremonyEntry], checks: Checks | None = None) -> Ceremony:
     """Judges all ceremony entries seen so far, attempt by attempt.
 
-    entries: in any order of authors, from index 0 of each log without gaps; others' may be among them, and such as are
-    not settled, which do not count. checks: kept by the caller from call to call (with one context), so that each
-    dealing and reveal is verified but once.
+    entries: in any order of authors, from index 0 of each log without gaps; others' may be among them, and such as do
+    not count in this epoch. checks: kept by the caller from call to call (with one context), so that each dealing and
+    reveal is verified but once.
     """
     checks = checks or Checks()
     posted: dict[bytes, list[Posted]] = {}
-    for entry in sorted((entry for entry in entries if entry.settled), key=lambda entry: entry.index):
+    counting = [entry for entry in entries if entry.until is None or context.epoch <= entry.until]
+    for entry in sorted(counting, key=lambda entry: entry.index):
         is_dealers = isinstance(entry.body, DEALERS_KINDS)
         if author := (context.dealer_index_of if is_dealers else context.index_of)(entry.author):
             posted.setdefault(entry.body.ceremony, []).append(Posted(author, entry.index, entry.leaf, entry.body))

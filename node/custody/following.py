@@ -2,14 +2,6 @@
 
 Kept is what a replay can take notice of, and that is bounded whatever a member appends: of each author and attempt the
 first entry of a kind, and of Complaints and Reveals as many as any of the epochs has custodians.
-
-A member that has written several logs has written them one after the other, so the first one's entries come first,
-whichever arrives first. Its key may still be in somebody's hands when that log has ended: what stands behind the end
-counts for ceremonies that had begun before, and for none that a later manifest begins. Else a custodian could put
-another Ready, Dealing or Confirmation ahead of the one that all rests on, without forking any log.
-
-And nothing counts before it is settled: it stands below a witnessed head, or below the end of a log that has ended.
-Else who forks its log could show some of the others what the rest never get to see.
 """
 
 from __future__ import annotations
@@ -17,25 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from ledger.ceremony import Beginning, CeremonyEntry, Epochs, read_entry
+from ledger.ceremony.counting import NOWHERE, End, counts_until, ends_of, place_of
 from ledger.ceremony.entry import Body, ComplaintEntry, RevealEntry
 from ledger.chain import Chain, Log
 from ledger.checkpoint import parse_origin
-from ledger.ended import EndedLog
 from ledger.entries import Kind
 from ledger.history import History
-from ledger.succession import newly_ended
 
 #: Attempts beyond the ones that failed whose entries are kept: honest custodians begin one when they see the last fail.
 AHEAD = 2
 
 _KINDS = (Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION)
 _Slot = tuple[str, bytes, type[Body], bytes]
-_End = tuple[EndedLog, int]
-
-_APART = 1 << 64  # places from one log of a member to its next one: no log has as many
 
 
 class Following:
@@ -49,7 +36,7 @@ class Following:
         self._settled = settled
         self._ceremonies: Mapping[bytes, int] = {}
         self._answers_kept = 0
-        self._ends: Mapping[str, _End] = {}
+        self._ends: Mapping[str, End] = {}
         self._forget()
 
     def entries(
@@ -60,7 +47,7 @@ class Following:
 
         epochs: where they stood last. history: all manifests so far. Raises what reading does.
         """
-        self._ends = {} if history is None else _ends(history)
+        self._ends = {} if history is None else ends_of(history)
         if not _wanted(beginnings, epochs, AHEAD).keys() <= self._ceremonies.keys():
             self._ceremonies = _wanted(beginnings, epochs, 2 * AHEAD)
             # One complains of as many dealers, and answers as many receivers, as there are: of this epoch or another.
@@ -82,12 +69,14 @@ class Following:
         self._answers: Counter[tuple[str, bytes, type[Body]]] = Counter()  # by log
 
     def _read(self, held: Log) -> None:
-        settled, end = self._settled(held), self._end_of(held)
-        size = max(settled, end)
-        for entry in self._entries(held, self._read_to.get(held.origin, 0), size):
-            if entry.index < end or self._counts(held.origin, entry):
-                self._keep(held.origin, entry)
-        self._read_to[held.origin] = max(size, self._read_to.get(held.origin, 0))
+        end, read_to = self._ends.get(held.origin), self._read_to.get(held.origin, 0)
+        size = max(self._settled(held), 0 if end is None else _size_held(held, end))
+        for entry in self._entries(held, read_to, size):
+            until = counts_until(entry.index, size, end)
+            # What does not count must not be in the place of what does.
+            if until is None or self._ceremonies[entry.body.ceremony] <= until:
+                self._keep(held.origin, replace(entry, until=until))
+        self._read_to[held.origin] = max(size, read_to)
 
     def _entries(self, held: Log, start: int, stop: int) -> Iterator[CeremonyEntry]:
         for kind in _KINDS:
@@ -100,16 +89,7 @@ class Following:
 
     def _unsettled(self, held: Log) -> Iterator[CeremonyEntry]:
         for entry in self._entries(held, self._read_to[held.origin], held.size):
-            yield replace(entry, index=_place(held.origin, entry.index), settled=False)
-
-    def _end_of(self, held: Log) -> int:
-        """How much of a log that has ended counts, once so much is held of the history that the manifest means."""
-        if held.origin not in self._ends:
-            return 0
-        ended, _ = self._ends[held.origin]
-        if not 0 < ended.size <= held.size or held.root_at(ended.size) != ended.root:
-            return 0
-        return ended.size
+            yield replace(entry, index=_place(held.origin, entry.index), until=NOWHERE)
 
     def _keep(self, origin: str, entry: CeremonyEntry) -> None:
         slot = entry.author, entry.body.ceremony, type(entry.body), _about(entry.body)
@@ -123,13 +103,6 @@ class Following:
             self._answers[kind] += 1
         self._kept[slot] = entry
 
-    def _counts(self, origin: str, entry: CeremonyEntry) -> bool:
-        """Whether a settled entry counts: one behind the end of its log only for what had begun before."""
-        if origin not in self._ends:
-            return True
-        ended, last = self._ends[origin]
-        return entry.index < ended.size or self._ceremonies[entry.body.ceremony] <= last
-
 
 def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) -> dict[bytes, int]:
     """The ids of all attempts that may matter, with their epochs."""
@@ -141,17 +114,15 @@ def _wanted(beginnings: Sequence[Beginning], epochs: Epochs | None, ahead: int) 
     return wanted
 
 
-def _ends(history: History) -> dict[str, _End]:
-    """By origin: the logs that have ended, and the last epoch that had begun before each did."""
-    return {
-        log.origin(after.consortium.hex()): (log, before.epoch)
-        for before, after in pairwise(history.manifests)
-        for log in newly_ended(before, after)
-    }
+def _size_held(held: Log, end: End) -> int:
+    """How much of a log that has ended counts by that alone: nothing before it is held up to there, and is the one that
+    the manifest means."""
+    size = end.log.size
+    return size if 0 < size <= held.size and held.root_at(size) == end.log.root else 0
 
 
 def _place(origin: str, index: int) -> int:
-    return (parse_origin(origin)[2] - 1) * _APART + index
+    return place_of(parse_origin(origin)[2], index)
 
 
 def _about(body: Body) -> bytes:
