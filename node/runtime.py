@@ -179,9 +179,9 @@ class Node:
         lender_pb2_grpc.add_LenderServiceServicer_to_server(lender, server.grpc)
         operator = OperatorService(state, backups, governance)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(operator, server.grpc)
-        await server.start()
         if http is not None:
             await http.start()
+        await server.start()
         log.info("started", member=consortium.member, listen=str(config.listen), consortium=consortium.id.hex())
         running = {
             **parts.background(server.serving),

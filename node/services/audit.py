@@ -8,19 +8,28 @@ from collections.abc import AsyncIterator, Callable
 from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
 from ledger.chain import Chain
+from ledger.checkpoint import SignedHead
 from ledger.errors import NotFound
 from ledger.lineage import Lineage
 from ledger.log import Log
 from ledger.witnessed import Witnessed
-from node.services.reading import blocks, heads
+from node.services.reading import blocks
 from node.wire.gate import Context
 
 
 class AuditService(audit_pb2_grpc.AuditServiceServicer):
     """Reads the chain, and who has witnessed what of it; asks nothing else of the node."""
 
-    def __init__(self, chain: Chain, lineage: Callable[[], Lineage], witnessed: Witnessed) -> None:
-        """lineage: the manifests so far, asked for anew each time."""
+    def __init__(
+        self,
+        chain: Chain,
+        lineage: Callable[[], Lineage],
+        witnessed: Witnessed,
+        outside: Callable[[SignedHead], SignedHead] = lambda head: head,
+    ) -> None:
+        """lineage: the manifests so far, asked for anew each time. outside: a head, with what witnesses that are no
+        members have said of it."""
+        self._outside = outside
         self._chain = chain
         self._lineage = lineage
         self._witnessed = witnessed
@@ -37,7 +46,7 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
     ) -> audit_pb2.LatestHeadsResponse:
         """One per log that has entries, and what is known to be witnessed."""
         witnessed = await asyncio.to_thread(self._notes)
-        return audit_pb2.LatestHeadsResponse(heads=heads(self._chain), witnessed=witnessed)
+        return audit_pb2.LatestHeadsResponse(heads=self._heads(), witnessed=witnessed)
 
     async def Read(  # noqa: N802
         self, request: audit_pb2.ReadRequest, context: Context
@@ -61,12 +70,16 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         receipt = self._receipt(log, request.index, request.witnessed)
         return audit_pb2.ReceiptResponse(entry=log.entry(request.index), receipt=receipt)
 
+    def _heads(self) -> list[bytes]:
+        """The newest head of each log."""
+        return [self._outside(log.head).note.encode() for log in self._chain.logs() if log.head is not None]
+
     def _notes(self) -> list[bytes]:
         """The largest witnessed head of each log; where two conflict both, as nobody can say which one counts."""
         notes: list[bytes] = []
         for log in self._chain.logs():
             kept = self._witnessed.newest(log.origin)
-            notes += [] if kept is None else [kept.signed.note.encode()]
+            notes += [] if kept is None else [self._outside(kept.signed).note.encode()]
             notes += self._chain.conflicting_witnesses(log.origin) or ()
         return list(dict.fromkeys(notes))
 

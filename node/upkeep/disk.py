@@ -23,7 +23,8 @@ class Disk:
     """The stores' disk. Looking also opens a store again that a full disk had stopped."""
 
     def __init__(self, stores: Sequence[LevelStore], reserve_bytes: int) -> None:
-        self._stores = stores
+        #: What is looked at.
+        self.stores = stores
         #: Bytes that must stay free.
         self.reserve_bytes = reserve_bytes
         #: By reason, why nothing can be written; empty where all is well.
@@ -48,7 +49,7 @@ class Disk:
     def look(self) -> None:
         """Asks every store whether it takes writes; what has changed goes into the node's log."""
         problems: dict[str, str] = {}
-        for store in self._stores:
+        for store in self.stores:
             try:
                 store.check_writable()
             except Unready as error:

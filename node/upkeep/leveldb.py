@@ -53,6 +53,8 @@ class LevelStore:
         self._failure: PlimsollError | None = None
         #: By thread, when the write began that it waits for; monotonic.
         self._writing: dict[int, float] = {}
+        #: How many synced writes there were, and the seconds they took together; for monitoring, so not guarded.
+        self.syncs, self.sync_seconds = 0, 0.0
         self._closed = False
         #: Whether opening the store again has failed half way, so that there is nothing to read from.
         self.is_shut = False
@@ -107,14 +109,21 @@ class LevelStore:
                 raise self._failure or self._not_written()
             if expect is not None and self._get(expect[0]) != expect[1]:
                 raise StoreConflict
-            self._writing[threading.get_ident()] = time.monotonic()
+            begun = self._writing[threading.get_ident()] = time.monotonic()
             try:
                 batch.write()
+                if sync:
+                    self.syncs, self.sync_seconds = self.syncs + 1, self.sync_seconds + time.monotonic() - begun
             except BaseException as error:
                 self._failure = self.refusal(error) if isinstance(error, Exception) else self._not_written()
                 raise
             finally:
                 del self._writing[threading.get_ident()]
+
+    @property
+    def name(self) -> str:
+        """Of its directory."""
+        return self._path.name
 
     @property
     def waiting(self) -> float:

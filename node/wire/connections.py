@@ -46,6 +46,11 @@ class Connections:
         """To every other member, by name; a view that always shows them as they are."""
         return MappingProxyType(self._links)
 
+    @property
+    def presented(self) -> Presented:
+        """This node's certificate and key, as they are now."""
+        return self._presented
+
     def server_credentials(self) -> grpc.ServerCredentials:
         """Of this node's server: every handshake sees the CAs and the certificate of its moment."""
         return server_credentials(lambda: (self._consortium.manifest, self._presented))

@@ -60,7 +60,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is generic, the class is not
     """Wraps every handler of the server. identify: the caller behind a certificate (PEM), or Refused.
 
-    clock: seconds that only grow. parties: whose share is how large.
+    clock: seconds that only grow. parties: whose share is how large. note: told how each
+    call ended: "OK", or the reason.
     """
 
     def __init__(
@@ -69,7 +70,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         identify: Callable[[bytes], Caller],
         clock: Callable[[], float] = time.monotonic,
         parties: Parties | None = None,
+        note: Callable[[str, str], None] = lambda method, reason: None,
     ) -> None:
+        self._note = note
         self._member = member
         self._identify = identify
         self._clock = clock
@@ -139,7 +142,9 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
                 self._check_role(caller, method.split("/")[1])
             CALLER.set(caller)
             yield party
+            self._note(method, "OK")
         except PlimsollError as error:
+            self._note(method if known else "unknown", error.reason)
             party.refused(error, self._clock())
             await abort(context, error.with_traceback(None))  # see _letting_go
         except (grpc.aio.AbortError, grpc.aio.InternalError):  # the second: the caller has gone, as gRPC knows
@@ -147,6 +152,7 @@ class Gate(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # its stub is
         except NotImplementedError:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "there is no such call")
         except Exception:
+            self._note(method, "INTERNAL")
             log.exception("handler failed", method=method)
             await abort(context, PlimsollError("INTERNAL", "the node failed to serve this call; its log says why"))
 

@@ -1,0 +1,26 @@
+"""Which head of a log is shown to auditors as its checkpoint (protocol section 19)."""
+
+from __future__ import annotations
+
+from ledger.checkpoint import SignedHead
+from ledger.log import Log
+from ledger.witnessed import Kept
+
+#: Seconds: a larger head takes the place of the witnessed one once that was witnessed so long ago. Collecting
+#: cosignatures fails open for writing.
+PATIENCE = 60.0
+
+
+def checkpoint(log: Log, kept: Kept | None, now: float) -> SignedHead | None:
+    """The largest witnessed head; where there is none, or it is old and the log has grown, the newest head held.
+
+    kept: the largest head known to be witnessed. now: Unix seconds. None for a log without a head.
+    """
+    newest = log.head
+    if newest is None or kept is None or kept.size > newest.head.size:
+        return newest
+    if log.root_at(kept.size) != kept.signed.head.root:
+        return newest  # it is of the branch that counts, this one is what is held: see docs/operations.md
+    if kept.size < newest.head.size and now - kept.time > PATIENCE:
+        return newest
+    return kept.signed
