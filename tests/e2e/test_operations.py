@@ -174,6 +174,7 @@ RUNS: dict[str, Callable[[Machine, list[list[str]]], None]] = {
     "A full disk": only_looks,
     "A disk that stalls": only_looks,
     "A restored or copied disk": only_looks,
+    "A log that is not witnessed": only_looks,
     "Partitions and storms": only_looks,
     "Certificates": certificates,
     "Clocks": only_looks,
