@@ -1,22 +1,40 @@
-"""The key ceremonies, replayed from the logs as they were read, epoch after epoch (docs/protocol.md, section 5)."""
+"""The key ceremonies, replayed from the logs as they were read, epoch after epoch (docs/protocol.md, section 5).
+
+What is not settled does not count: what stands neither below a witnessed head nor below the end of its log. Who has
+seen no witnessed heads may take all that was read of a log to be settled; what is final then may not be so for members.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
-from client.audit.one_log import OneLog
+from client.audit.logs import LogId
 from ledger.ceremony import CeremonyEntry, Epochs, beginnings_of, replay_epochs
+from ledger.ceremony.counting import End, counts_until, ends_of, place_of
 from ledger.history import History
 
 NOT_BEGUN = "waiting-for-the-epoch-before"
 
 
-def replay(history: History, logs: Iterable[OneLog]) -> Epochs:
-    """Where they stand."""
-    return replay_epochs(beginnings_of(history), _entries(logs))
+class Told(Protocol):
+    """A log as far as it was read."""
+
+    id: LogId
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+
+    @property
+    def ceremony(self) -> Sequence[CeremonyEntry]:
+        """Those of key ceremonies, in order."""
+
+
+def replay(history: History, logs: Iterable[Told], settled: Callable[[OneLog], int] = lambda log: log.size) -> Epochs:
+    """Where they stand. settled: the size of the largest witnessed head that is known of a log, and of its tree."""
+    return replay_epochs(beginnings_of(history), _entries(logs, ends_of(history), settled))
 
 
 def epochs_told(epochs: Epochs) -> list[dict[str, Any]]:
@@ -38,9 +56,14 @@ def epochs_told(epochs: Epochs) -> list[dict[str, Any]]:
     return told
 
 
-def _entries(logs: Iterable[OneLog]) -> Iterator[CeremonyEntry]:
+def _entries(
+    logs: Iterable[Told], ends: Mapping[str, End], settled: Callable[[OneLog], int]
+) -> Iterator[CeremonyEntry]:
     """Those of a member that has written several logs stand one after the other, as it wrote them."""
-    before: Counter[str] = Counter()
-    for log in sorted(logs, key=lambda log: log.id.incarnation):
-        yield from (replace(entry, index=before[log.member] + entry.index) for entry in log.tally.ceremony)
-        before[log.member] += log.size
+    for log in logs:
+        end, size = ends.get(log.key.name), settled(log)
+        if end is not None and log.follower.root_at(end.log.size) == end.log.root:
+            size = max(size, end.log.size)
+        for entry in log.tally.ceremony:
+            until = counts_until(entry.index, size, end)
+            yield replace(entry, index=place_of(log.id.incarnation, entry.index), until=until)
