@@ -109,6 +109,11 @@ class QueryKeys:
         object.__setattr__(self, "_label_key", derive(self.query_key, "plimsoll/v1/label-key"))
         object.__setattr__(self, "_inquiry_key", derive(self.query_key, "plimsoll/v1/inquiry-key"))
 
+    @property
+    def label_key(self) -> bytes:
+        """Of all positions' labels: its holder finds those of this borrower, and no inquiries."""
+        return self._label_key
+
     def positions(self, member: str) -> Labels:
         """The labels of this member's positions."""
         return Labels(self._label_key, POSITION, member)
