@@ -363,9 +363,41 @@ class Attempt:
         return ("failed" if hopeless and self.readies_digest() is not None else "open"), None
 
 
-def replay(setting: Setting, logs: Mapping[str, Log], attempts: int = 64) -> tuple[int, str, Keys | None]:
-    """The first attempt that has not failed, its state, and the keys where that is "final"."""
-    entries = {name: log.entries for name, log in logs.items()}
+@dataclass(frozen=True)
+class Written:
+    """One of a member's logs. witnessed: the size of its largest witnessed head. size, last_epoch: of one that has
+    ended, how much of it counts, and the epoch of the manifest before the one that says so."""
+
+    log: Log
+    witnessed: int
+    size: int | None = None
+    last_epoch: int = 0
+
+    def counts(self, index: int, epoch: int) -> bool:
+        """Whether the entry is settled, and counts in the ceremonies of this epoch."""
+        if self.size is not None and index < self.size:
+            return True
+        return index < self.witnessed and (self.size is None or epoch <= self.last_epoch)
+
+
+def strung(logs: Sequence[Written], epoch: int) -> list[Entry]:
+    """What counts of a member's logs, the first one first."""
+    found: list[Entry] = []
+    offset = 0
+    for written in logs:
+        counting = [entry for entry in written.log.entries if entry and written.counts(entry.index, epoch)]
+        found += [replace(entry, index=offset + entry.index) for entry in counting]
+        offset += len(written.log)
+    return found
+
+
+def replay(
+    setting: Setting, logs: Mapping[str, Log] | Mapping[str, Sequence[Written]], attempts: int = 64
+) -> tuple[int, str, Keys | None]:
+    """The first attempt that has not failed, its state, and the keys where that is "final". Of a Log alone all counts."""
+    entries: dict[str, Iterable[Entry | None]] = {}
+    for name, log in logs.items():
+        entries[name] = log.entries if isinstance(log, Log) else strung(log, setting.epoch)
     for number in range(1, attempts):
         state, keys = Attempt(setting, entries, number).outcome()
         if state != "failed":
@@ -385,7 +417,7 @@ class Beginning:
 
 
 def replay_epochs(
-    consortium: bytes, beginnings: Iterable[Beginning], logs: Mapping[str, Log]
+    consortium: bytes, beginnings: Iterable[Beginning], logs: Mapping[str, Log] | Mapping[str, Sequence[Written]]
 ) -> dict[int, tuple[Setting, int, str, Keys | None]]:
     """By epoch, what `replay` says, with the setting; not of those whose F is not final."""
     found: dict[int, tuple[Setting, int, str, Keys | None]] = {}
