@@ -16,6 +16,7 @@ FOR_EVER = "private, max-age=31536000, immutable"
 FOR_A_MOMENT = "no-cache"
 NEVER = "no-store"
 
+_BY_REASON = {"TOO_LARGE": 413, "TOO_SLOW": 408}
 _STATUS: tuple[tuple[type[PlimsollError], int], ...] = (
     (InvalidInput, 400),
     (Refused, 403),
@@ -41,9 +42,9 @@ def refusal(error: PlimsollError, *, unverified: int = 500) -> Page:
     """unverified: what Unverified means there: a store that has rotted, or a caller whose proof fails."""
     if isinstance(error, OldSize):
         return Page(render_size(error.size), SIZE_TYPE, status=409)
-    if error.reason == "TOO_LARGE":
-        return Page(f"{error}\n".encode(), status=413)
-    status = next((code for kind, code in _STATUS if isinstance(error, kind)), unverified)
+    status = _BY_REASON.get(error.reason)
+    if status is None:
+        status = next((code for kind, code in _STATUS if isinstance(error, kind)), unverified)
     headers = {}
     if status in (429, 503):
         headers["Retry-After"] = str(math.ceil(getattr(error, "retry", None) or 5))
