@@ -115,6 +115,10 @@ class Session:
         """One borrower's exposure, and what follows from it for a loan by a decision policy; amounts in minor units."""
         return self._call(self._lender.Assess, request, timeout)
 
+    def disclose(self, request: lender_pb2.DiscloseRequest) -> lender_pb2.DiscloseResponse:
+        """One of the lender's own published positions, opened (ledger.disclosure): a secret."""
+        return self._call(self._lender.Disclose, request, CALL_TIMEOUT)
+
     # -- any role
 
     def manifest(self) -> bytes:

@@ -42,6 +42,7 @@ from node.custody.vault import Vault
 from node.homes.keyring import Keyring
 from node.lending.asking import Asking
 from node.lending.book import Book
+from node.lending.disclosing import Disclosing
 from node.lending.pseudonyms import Pseudonyms
 from node.lending.reporting import Reporting
 from node.lending.shelf import Shelf
@@ -112,6 +113,7 @@ class Assembly:
         )
         custodians = Custodians(consortium, custody, links)
         shelf = Shelf(consortium, on.keyring, own, on.book, lambda: own_stretches(chain, consortium.manifest, member))
+        self.disclosing = Disclosing(consortium, on.keyring, chain, shelf, custody, witnessed, executor)
         pseudonyms = Pseudonyms(consortium, own, shelf, custody, custodians, committer, executor, rng, clock)
         self.proving = Proving(consortium, on.keyring, chain, custody, freezing, executor, rng, clock)
         self.doubting = Doubting(consortium, chain, custody, links, committer, executor, rng, clock)

@@ -175,7 +175,7 @@ class Node:
         audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed, **outside)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server.grpc)
         deciding = Deciding(consortium, parts.asking, self._home.folder / layout.DECISION, clock)
-        lender = LenderService(parts.asking, parts.reporting, deciding)
+        lender = LenderService(parts.asking, parts.reporting, deciding, parts.disclosing)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(lender, server.grpc)
         operator = OperatorService(state, backups, governance)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(operator, server.grpc)

@@ -13,8 +13,9 @@ from ledger.errors import InvalidInput, PlimsollError
 from ledger.feed import MAX_BATCH_ROWS
 from node.lending.asking import Asking
 from node.lending.deciding import Deciding
+from node.lending.disclosing import Disclosing
 from node.lending.reporting import Reporting
-from node.wire.gate import Context
+from node.wire.gate import CALLER, Context
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -26,9 +27,10 @@ AT_ONCE = 16
 class LenderService(lender_pb2_grpc.LenderServiceServicer):
     """Translates; a stream's questions are asked side by side."""
 
-    def __init__(self, asking: Asking, reporting: Reporting, deciding: Deciding) -> None:
+    def __init__(self, asking: Asking, reporting: Reporting, deciding: Deciding, disclosing: Disclosing) -> None:
         self._asking = asking
         self._deciding = deciding
+        self._disclosing = disclosing
         self._reporting = reporting
 
     async def Report(  # noqa: N802 -- gRPC's names
@@ -73,6 +75,12 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
     ) -> lender_pb2.AssessResponse:
         """One borrower, and what follows for a loan."""
         return await self._deciding.assess(request)
+
+    async def Disclose(  # noqa: N802
+        self, request: lender_pb2.DiscloseRequest, context: Context
+    ) -> lender_pb2.DiscloseResponse:
+        """One of this lender's own positions, opened."""
+        return await self._disclosing.disclose(request, CALLER.get().name)
 
     async def _answer(self, request: lender_pb2.ExposuresRequest) -> lender_pb2.ExposuresResponse:
         try:

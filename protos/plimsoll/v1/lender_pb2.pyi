@@ -906,3 +906,78 @@ class AssessResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__headroom) -> _WhichOneofReturnType__headroom | None: ...
 
 Global___AssessResponse: _TypeAlias = AssessResponse  # noqa: Y015
+
+@_typing.final
+class DiscloseRequest(_message.Message):
+    """Which position to open: the newest one of this borrower, unless another is named."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROWER_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    LABEL_KEY_FIELD_NUMBER: _builtins.int
+    borrower: _builtins.str
+    """Identity as `<scheme>:<value>`."""
+    index: _builtins.int
+    """The position at this index of one of this lender's logs."""
+    origin: _builtins.str
+    """With index: the origin of that log; empty: the one that is written now."""
+    as_of: _builtins.int
+    """The newest position that speaks of this day or an earlier one; days since 1970-01-01."""
+    label_key: _builtins.bool
+    """Shows the borrower's label key, too: its holder finds all positions of this borrower, of all members, for good."""
+    def __init__(
+        self,
+        *,
+        borrower: _builtins.str = ...,
+        index: _builtins.int | None = ...,
+        origin: _builtins.str = ...,
+        as_of: _builtins.int | None = ...,
+        label_key: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_as_of", b"_as_of", "_index", b"_index", "as_of", b"as_of", "index", b"index"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_as_of", b"_as_of", "_index", b"_index", "as_of", b"as_of", "borrower", b"borrower", "index", b"index", "label_key", b"label_key", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__as_of: _TypeAlias = _typing.Literal["as_of"]  # noqa: Y015
+    _WhichOneofArgType__as_of: _TypeAlias = _typing.Literal["_as_of", b"_as_of"]  # noqa: Y015
+    _WhichOneofReturnType__index: _TypeAlias = _typing.Literal["index"]  # noqa: Y015
+    _WhichOneofArgType__index: _TypeAlias = _typing.Literal["_index", b"_index"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__as_of) -> _WhichOneofReturnType__as_of | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__index) -> _WhichOneofReturnType__index | None: ...
+
+Global___DiscloseRequest: _TypeAlias = DiscloseRequest  # noqa: Y015
+
+@_typing.final
+class DiscloseResponse(_message.Message):
+    """An opening, and which position it is of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENING_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    opening: _builtins.bytes
+    """JSON, as docs/protocol.md says under "Openings of positions". A secret."""
+    origin: _builtins.str
+    """The log."""
+    index: _builtins.int
+    """The position's index there."""
+    def __init__(
+        self,
+        *,
+        opening: _builtins.bytes = ...,
+        origin: _builtins.str = ...,
+        index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "opening", b"opening", "origin", b"origin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscloseResponse: _TypeAlias = DiscloseResponse  # noqa: Y015

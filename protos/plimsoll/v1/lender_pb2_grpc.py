@@ -55,6 +55,11 @@ class LenderServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessResponse.FromString,
                 _registered_method=True)
+        self.Disclose = channel.unary_unary(
+                '/plimsoll.v1.LenderService/Disclose',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseResponse.FromString,
+                _registered_method=True)
 
 
 class LenderServiceServicer:
@@ -90,6 +95,13 @@ class LenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Disclose(self, request, context):
+        """One of this lender's own published positions, opened for an auditor or a court.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +124,11 @@ def add_LenderServiceServicer_to_server(servicer, server):
                     servicer.Assess,
                     request_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessResponse.SerializeToString,
+            ),
+            'Disclose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Disclose,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +240,33 @@ class LenderService:
             '/plimsoll.v1.LenderService/Assess',
             plimsoll_dot_v1_dot_lender__pb2.AssessRequest.SerializeToString,
             plimsoll_dot_v1_dot_lender__pb2.AssessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Disclose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/Disclose',
+            plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.DiscloseResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class LenderServiceStub:
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Assess: _grpc.UnaryUnaryMultiCallable[_lender_pb2.AssessRequest, _lender_pb2.AssessResponse]
     """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
+    Disclose: _grpc.UnaryUnaryMultiCallable[_lender_pb2.DiscloseRequest, _lender_pb2.DiscloseResponse]
+    """One of this lender's own published positions, opened for an auditor or a court."""
 
 @_typing.type_check_only
 class LenderServiceAsyncStub(LenderServiceStub):
@@ -59,6 +61,8 @@ class LenderServiceAsyncStub(LenderServiceStub):
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Assess: _aio.UnaryUnaryMultiCallable[_lender_pb2.AssessRequest, _lender_pb2.AssessResponse]  # type: ignore[assignment]
     """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
+    Disclose: _aio.UnaryUnaryMultiCallable[_lender_pb2.DiscloseRequest, _lender_pb2.DiscloseResponse]  # type: ignore[assignment]
+    """One of this lender's own published positions, opened for an auditor or a court."""
 
 class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
     """For the lender's own loan system and staff, on the lender's own node. Role: lender."""
@@ -96,5 +100,13 @@ class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lender_pb2.AssessResponse, _abc.Awaitable[_lender_pb2.AssessResponse]]:
         """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
+
+    @_abc_1.abstractmethod
+    def Disclose(
+        self,
+        request: _lender_pb2.DiscloseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.DiscloseResponse, _abc.Awaitable[_lender_pb2.DiscloseResponse]]:
+        """One of this lender's own published positions, opened for an auditor or a court."""
 
 def add_LenderServiceServicer_to_server(servicer: LenderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
