@@ -6,6 +6,7 @@
   is there after every crash; and it was durable when that was said.
 - Nothing is shown that could still be lost: heads that leave a node are of what its disk holds for good.
 - Answers are true at their heads. What was released, taken together, is about no few members alone.
+- What an author has shown is witnessed after a while, whatever it does to keep that from being so.
 - Keys never differ.
 - Nothing but our own errors leaves any part, and no background task ends.
 """
@@ -27,6 +28,11 @@ from tests.simulation.machine import Machine, Parts
 from tests.simulation.truth import Told, Truth, singles_out
 
 HEADS, PUSH, PULL, DECRYPT = (f"/plimsoll.v1.PeerService/{name}" for name in ("Heads", "Push", "Pull", "Decrypt"))
+
+
+#: Heartbeats, each of 5 s, after which what is held must be witnessed: until it is overdue and then two turns of 40 s,
+#: twice, as a head that was cosigned before may come first.
+BEATS = 42
 
 
 class Violation(AssertionError):
@@ -55,6 +61,8 @@ class Watch:
         self._acknowledged: defaultdict[str, dict[int, bytes]] = defaultdict(dict)
         self._keys: dict[int, tuple[bytes, ...]] = {}
         self._shown: set[tuple[str, bytes]] = set()
+        #: By author: how much of its log honest members held, and when.
+        self._held: defaultdict[str, list[tuple[float, int]]] = defaultdict(list)
         self._released: defaultdict[tuple[str, str], list[frozenset[str]]] = defaultdict(list)
 
     def broken(self, what: str) -> None:
@@ -175,6 +183,23 @@ class Watch:
             member = origin.rsplit("/", 1)[1]
             if member not in self.suspects:
                 self.broken(f"{machine.member} says that {member}, who is honest, has two histories")
+
+    # -- witnesses
+
+    def check_witnessed(self, machines: Sequence[Machine], author: str, now: float) -> None:
+        """All is well, but for an author that wants none of its log witnessed: what any of these held BEATS heartbeats
+        ago counts at all of them, also where the log has been forked since."""
+        nodes = [machine.node for machine in machines if machine.node is not None]
+        held = max((node.chain.log(author).covered for node in nodes), default=0)
+        if author not in self.forked:
+            self._held[author].append((now, held))
+        before = now - BEATS * self._manifest.policy.heartbeat_seconds
+        least = max((size for at, size in self._held[author] if at <= before), default=0)
+        for node in nodes:
+            self.checks += 1
+            counts = node.assembly.witnessed.size(self._manifest.origin(author))
+            if counts < least:
+                self.broken(f"{author}'s log counts at {counts} at {node.process.member}; {least} was held at {before}")
 
     # -- keys
 

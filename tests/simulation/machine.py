@@ -25,6 +25,7 @@ from node.assembly import Assembly, Foundation
 from node.chain.committer import Committer
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard
+from node.chain.witnessing import Witnessing
 from node.clock import Clock
 from node.consortium import Consortium
 from node.custody.custody import Custody
@@ -100,6 +101,7 @@ class Kinds:
     gossip: type[Gossip] = Gossip
     committer: type[Committer] = Committer
     guard: type[SelfForkGuard] = SelfForkGuard
+    witnessing: type[Witnessing] = Witnessing
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
@@ -108,6 +110,7 @@ class Kinds:
             patch.object(assembly, "Gossip", self.gossip),
             patch.object(assembly, "Committer", self.committer),
             patch.object(assembly, "SelfForkGuard", self.guard),
+            patch.object(assembly, "Witnessing", self.witnessing),
         ):
             yield
 

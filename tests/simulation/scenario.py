@@ -27,6 +27,10 @@ from tests.simulation.villains import KINDS
 #: Most lend to the first.
 BORROWERS = ("test:b1", "test:b1", "test:b1", "test:b2", "test:b3")
 CLASSES = ("pass", "pass", "pass", "special-mention", "substandard", "doubtful", "loss")
+#: Villains among all other trouble.
+DRAWN = tuple(sorted(KINDS.keys() - {"hoarder"}))
+#: Seconds that an author has to keep its log from being witnessed, at least.
+HOARDED = 300.0
 #: Sums stay below 2^17, where a small table finds them at once.
 MOST = 8_000
 
@@ -37,7 +41,7 @@ def draw(seed: int, members: int | None = None) -> Plan:
     large = rng.random() < 0.15
     size = members or (rng.choice((4, 5, 6)) if large else rng.choice((3, 3, 3, 4)))
     names = [f"lender-{number}" for number in range(1, size + 1)]
-    villain = rng.choice(sorted(KINDS)) if KINDS and rng.random() < 0.3 else ""
+    villain = rng.choice(DRAWN) if rng.random() < 0.3 else ""
     culprit = rng.choice(names) if villain else ""
     # A custodian that forks its log during a ceremony stops it for good: that is for people to look at.
     ceremony = (rng.random() < 0.2 or villain == "ceremony") and villain != "forker"
@@ -48,8 +52,18 @@ def draw(seed: int, members: int | None = None) -> Plan:
         events.append(_trouble(rng, names, seconds))
     if rng.random() < 0.15:
         events += _rewind(rng, names, culprit, seconds)
+    if not villain and rng.random() < 0.05:
+        return _hoarded(seed, rng, names)
     events.sort(key=lambda event: event.at)
     return Plan(seed, size, seconds, ceremony, villain, culprit, tuple(events))
+
+
+def _hoarded(seed: int, rng: random.Random, names: Sequence[str]) -> Plan:
+    """A world that is well, for minutes, but for an author that wants nothing of its log witnessed: members that are
+    away, or whose clocks are off, may keep that from being witnessed, too."""
+    seconds = rng.uniform(1.0, 1.5) * HOARDED
+    events = tuple(sorted(_business(rng, names, seconds, 2), key=lambda event: event.at))
+    return Plan(seed, len(names), seconds, ceremony=False, villain="hoarder", culprit=rng.choice(names), events=events)
 
 
 def _business(rng: random.Random, names: Sequence[str], seconds: float, much: int) -> list[Event]:

@@ -12,6 +12,8 @@ from ledger.release import DIFFERENCING, Standing
 from ledger.selection import RecordVerifier
 from node.chain.committer import Committer
 from node.chain.guard import SelfForkGuard
+from node.chain.unasked import Unasked
+from node.chain.witnessing import Witnessing
 from tests.simulation.machine import Kinds, Machine
 from tests.simulation.plan import Backup, Cut, Rewind
 from tests.simulation.scenario import draw
@@ -124,6 +126,20 @@ def test_a_gossip_that_stores_what_it_has_not_verified(monkeypatch):
 def test_proofs_that_nobody_checks(monkeypatch):
     monkeypatch.setattr(RecordVerifier, "is_proved", lambda *record: True)
     caught(only=lambda plan: plan.villain == "forger", seeds=600)
+
+
+def hoarded(plan) -> bool:
+    return plan.villain == "hoarder"
+
+
+def test_members_that_cosign_nothing_unasked(monkeypatch):
+    monkeypatch.setattr(Unasked, "_due", lambda *about: None)
+    assert "log counts at" in caught(only=hoarded, seeds=150)
+
+
+def test_members_that_tell_nobody_but_the_author_what_they_cosign(monkeypatch):
+    monkeypatch.setattr(Witnessing, "cosigned", lambda witnessing, caller: [])
+    assert "log counts at" in caught(only=hoarded, seeds=150)
 
 
 def test_worlds_begin_where_a_ceremony_has_ended():

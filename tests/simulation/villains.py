@@ -14,9 +14,15 @@ from plimsoll.v1 import entry_pb2, peer_pb2, peer_pb2_grpc
 
 from ledger.block import blocks_from
 from ledger.ceremony.entry import ConfirmationEntry, DealingEntry, RevealEntry, read_entry
+from ledger.checkpoint import Head, sign_head
+from ledger.errors import PlimsollError
+from ledger.manifest import Manifest
 from ledger.merkle import leaf_hash
+from ledger.witnessed import Collected
 from node.chain.committer import Committer
 from node.chain.gossip import Gossip
+from node.chain.witnessing import Witnessing
+from node.wire.links import Link
 from tests.simulation.machine import Machine
 
 if TYPE_CHECKING:
@@ -57,6 +63,79 @@ def forker(world: World, machine: Machine) -> None:
         each.alone = True
         each.kinds.gossip = Unashamed
     world.twins[machine.member] = twin
+
+
+# -- one log, and nobody is to know how much of it the others have seen
+
+#: How an author keeps its log from being witnessed: it keeps the cosignatures to itself, asks everybody about another
+#: head at another moment, or asks nobody.
+WAYS = ("keeps", "apart", "silent")
+#: Seconds, before all is healed, that its two histories are shown for.
+SHOWN = 15.0
+
+
+class _Hoarding(Witnessing):
+    """way: one of WAYS; rng: set by the villain."""
+
+    way = "keeps"
+    rng = random.Random()
+
+    async def _offer(
+        self, link: Link, request: peer_pb2.WitnessRequest, collected: Collected, manifest: Manifest
+    ) -> None:
+        own = self._chain.log(self._member)
+        if self.way == "silent" or not own.size:
+            return
+        note = request.head
+        if self.way == "apart":
+            await asyncio.sleep(self.rng.uniform(0, 4))
+            size = self.rng.randint(max(1, own.size - 3), own.size)
+            signed = sign_head(Head(own.origin, size, own.root_at(size)), self._signer)
+            line = self._cosigner.cosign(signed.note.text, int(self._clock.unix()))
+            note = signed.note.with_signatures([line]).encode()
+        with suppress(PlimsollError):
+            await link.witness(peer_pb2.WitnessRequest(head=note), 5.0)
+
+    def notes(self) -> list[bytes]:
+        own = self._chain.log(self._member).origin.encode()
+        return [note for note in super().notes() if own not in note]
+
+
+def hoarder(world: World, machine: Machine) -> None:
+    """Has nothing of its log witnessed although it grows, looks fresh, and then forks it, so that none of it counts."""
+    rng = random.Random(f"hoarder {world.plan.seed}")
+    machine.kinds.witnessing = type("Hoarding", (_Hoarding,), {"way": rng.choice(WAYS), "rng": rng})
+
+    async def hoard_and_fork() -> None:
+        while world.loop.now < world.plan.seconds - SHOWN:
+            await asyncio.sleep(rng.uniform(1, 12))
+            await _grow(machine, rng)
+        twin = Machine(machine.setting, machine.member, machine.keyring, rng, machine.images())
+        twin.on_background = machine.on_background
+        machine.crash()
+        others = [member for member in world.machines if member != machine.member]
+        half = rng.randint(1, len(others) - 1)
+        for each, callers in ((machine, others[:half]), (twin, others[half:])):
+            each.callers = frozenset(callers)
+            each.alone = True
+            each.kinds.gossip = Unashamed
+            each.start()
+            await _grow(each, rng)
+        world.twins[machine.member] = twin
+
+    world.mischief.append(hoard_and_fork())
+
+
+async def _grow(machine: Machine, rng: random.Random) -> None:
+    """By an entry that nobody else has."""
+    if machine.node is None:
+        return
+    evaluation = entry_pb2.Evaluation(count=1, epoch=1, batch_digest=rng.randbytes(32))
+    entry = entry_pb2.Entry(time=int(machine.clock.unix()), evaluation=evaluation).SerializeToString()
+    task = machine.node.process.start(machine.node.assembly.committer.append([entry]))
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 # -- answers
@@ -246,6 +325,7 @@ KINDS: Mapping[str, Callable[[World, Machine], None]] = {
     "forger": forger,
     "forker": forker,
     "garbler": garbler,
+    "hoarder": hoarder,
     "replayer": replayer,
     "withholder": withholder,
 }

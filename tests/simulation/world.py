@@ -195,6 +195,8 @@ class World:
                 if machine.node is not None:
                     self.watch.check_keys(machine, machine.node)
                     self.watch.accused(machine, machine.node)
+            if self.plan.villain == "hoarder" and not self._healed:
+                self.watch.check_witnessed(self.honest, self.plan.culprit, self.loop.now)
 
     async def _at(self, event: plans.Event) -> None:
         await asyncio.sleep(event.at)
@@ -446,6 +448,8 @@ class World:
             raise Violation(f"healed nodes do not agree: {apart}")
         for member in self.watch.forked - self._accused():
             raise Violation(f"{member} has signed two histories, and nobody has noticed")
+        if self.plan.villain == "hoarder":
+            self.watch.check_witnessed(self.honest, self.plan.culprit, self.plan.seconds)
         self.counts["seconds to agree"] += round(self.loop.now - (end - CONVERGE))
 
     def _accused(self) -> set[str]:
