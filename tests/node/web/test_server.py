@@ -246,7 +246,8 @@ async def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.Monkey
             assert len((await waiting)[2]) == LARGE
 
 
-async def test_a_party_has_so_many_requests_at_once() -> None:
+async def test_a_party_has_so_many_requests_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE", 0.2)
     async with plain(Limits(calls=3)) as port, peers(port) as connect:
         busy = [await connect() for _ in range(3)]
         for peer in busy:
@@ -295,7 +296,8 @@ async def test_a_port_that_is_taken_is_named() -> None:
         assert caught.value.reason == "CANNOT_LISTEN"
 
 
-async def test_it_stops_with_requests_under_way() -> None:
+async def test_it_stops_with_requests_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "GRACE", 0.2)
     async with peers(0) as _, plain() as port:
         peer = await Peer.to(port)
         await peer.say(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
