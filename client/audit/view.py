@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from client import render
-from client.audit.report import LogReport, Report
+from client.audit.docket import Known
+from client.audit.report import Finding, LogReport, Report
 from client.text import one_line
 from ledger.joined import log_name
 
 
-def view(report: Report) -> RenderableType:
-    """The verdict first."""
+def view(report: Report, earlier: Sequence[Known] = (), acknowledged: Sequence[Known] = ()) -> RenderableType:
+    """The verdict first. earlier: findings that this audit does not make and nobody has acknowledged. acknowledged:
+    those of its own that somebody has."""
+    known = {each.key for each in acknowledged}
+    findings = [each for each in report.findings if (each.member, each.index, each.reason) not in known]
     heads = ", ".join(report.asked) + (f"; silent: {', '.join(report.silent)}" if report.silent else "")
     facts = [
         ("consortium", f"{report.name} ({report.consortium.hex()})"),
@@ -22,7 +27,7 @@ def view(report: Report) -> RenderableType:
         ("heads from", heads),
         ("keys", report.phase if len(report.epochs) < 2 else f"{report.phase}, epoch {len(report.epochs)}"),
     ]
-    parts: list[RenderableType] = [_verdict(len(report.findings)), render.pairs(facts)]
+    parts: list[RenderableType] = [_verdict(len(findings) + len(earlier)), render.pairs(facts)]
     if len(report.manifests) > 1:
         parts.append(_manifests(report.manifests))
     parts.append(_logs(report.logs))
@@ -33,7 +38,9 @@ def view(report: Report) -> RenderableType:
             verdict = f"bad at {each['failed']}" if each["failed"] else "ok"
             render.row(table, each["file"], each["form"] or "-", verdict, " ".join(each["passed"]))
         parts.append(table)
-    parts += [_finding(one.member, one.index, one.reason, one.message) for one in report.findings]
+    parts += [_finding(one) for one in findings]
+    parts += [_finding(one.finding, f"found earlier, {one.id}: ") for one in earlier]
+    parts += [_finding(one.finding, f"acknowledged, {one.id}: ", "yellow") for one in acknowledged]
     return Group(*parts)
 
 
@@ -69,6 +76,6 @@ def _frozen(log: dict[str, Any]) -> Text:
     return Text(one_line(f"{log_name(log['origin'])} has two histories ({settled}): {told}"), "yellow")
 
 
-def _finding(member: str, index: int | None, reason: str, message: str) -> Text:
-    where = member if index is None else f"{member}, entry {index}"
-    return Text(one_line(f"{where}: {message} [{reason}]"), "red")
+def _finding(finding: Finding, before: str = "", style: str = "red") -> Text:
+    where = finding.member if finding.index is None else f"{finding.member}, entry {finding.index}"
+    return Text(one_line(f"{before}{where}: {finding.message} [{finding.reason}]"), style)

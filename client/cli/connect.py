@@ -22,10 +22,11 @@ def connect(settings: Settings, role: Role, member: str | None = None) -> Sessio
     """
     from client.sdk import Session
 
-    return Session(_endpoint(settings, role, member))
+    return Session(endpoint(settings, role, member))
 
 
-def _endpoint(settings: Settings, role: Role, member: str | None) -> Endpoint:
+def endpoint(settings: Settings, role: Role, member: str | None = None) -> Endpoint:
+    """What `connect` connects with, for several sessions of which the passphrase is asked once."""
     from client.credentials import endpoint_from_files, endpoint_from_home
 
     passphrase = None if settings.passphrase_file is None else str(settings.passphrase_file)

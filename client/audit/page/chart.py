@@ -152,7 +152,7 @@ def _axis(chart: Chart) -> Markup:
     marks = []
     for bar in range(0, chart.bars, step):
         left = bar * _WIDTH / chart.bars
-        if left < _WIDTH - 70 or not bar:
+        if left < _WIDTH - 120 or not bar:
             marks.append(element("text", _date(chart.start + bar * chart.width, chart.width), x=f"{left:.0f}", y="14"))
     return element("svg", *marks, class_="axis", viewBox=f"0 0 {_WIDTH:g} {_AXIS}", aria_hidden="true")
 

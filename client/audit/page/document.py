@@ -48,6 +48,8 @@ def _header(facts: Mapping[str, Any], title: str, made: int) -> list[Markup]:
 
 def _verdict(facts: Mapping[str, Any]) -> Markup:
     findings, earlier = len(facts["findings"]), len(facts.get("earlier", ()))
+    if facts["verdict"] == "incomplete":
+        return _banner("unsure", "Nothing wrong was found, but not everything could be checked.", "See what was not.")
     if facts["verdict"] == "ok":
         known = len(facts.get("acknowledged", ()))
         more = f" ({known} findings that somebody has acknowledged are left out.)" if known else ""
@@ -76,7 +78,12 @@ def _main(facts: Mapping[str, Any], made: int) -> Iterable[Markup]:
     ):
         if facts.get(key):
             yield _findings(heading, facts[key], kind)
-    yield section("Logs", _logs(facts["logs"]), *map(_frozen, facts["frozen"]))
+    if facts["remarks"]:
+        more = len(facts["remarks"]) - scope.MOST
+        rest = [f"and {more:,} more"] if more > 0 else []
+        told = listing([*map(scope.remark, facts["remarks"][: scope.MOST]), *rest])
+        yield section("Worth knowing", element("p", "None of this proves anything wrong.", class_="soft"), told)
+    yield section("Logs", _logs(facts["logs"], made), *map(_frozen, facts["frozen"]))
     yield _over_time(facts["logs"], made)
     yield section("Manifests", _manifests(facts["manifests"]))
     yield section("Key epochs", _epochs(facts["epochs"]))
@@ -109,27 +116,34 @@ def _finding(finding: Mapping[str, Any], kind: str) -> Markup:
     return element("article", heading, element("dl", *terms), class_=f"finding {kind}".strip())
 
 
-def _logs(logs: Sequence[Mapping[str, Any]]) -> Markup:
-    columns = ("log", ">entries", "kinds", ">witnessed", "cosigned by", ">heartbeat", ">proofs", ">receipts", "root")
-    return table(columns, map(_log, logs))
+def _logs(logs: Sequence[Mapping[str, Any]], made: int) -> Markup:
+    columns = ("log", ">entries", "kinds", ">witnessed", ">heartbeat", ">proofs", ">receipts", "root")
+    return table(columns, (_log(each, made) for each in logs))
 
 
-def _log(log: Mapping[str, Any]) -> tuple[object, ...]:
+def _log(log: Mapping[str, Any], made: int) -> tuple[object, ...]:
     state = [] if log["ended"] is None else [f"ended at {log['ended']:,}"]
     state += ["two histories"] if log["frozen"] else []
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in log["entries"].items()) or "none"
-    age = log.get("heartbeat_age")
+    witnessed = log["witnessed"]
     return (
         joined([log_name(log["origin"]), *(element("div", each, class_="soft") for each in state)]),
         f"{log['size']:,}",
         kinds,
-        _number(log.get("witnessed")),
-        names(log["cosigners"]) if log.get("cosigners") else "-",
-        "-" if age is None else f"{render.duration(age)} ago",
+        "-" if witnessed is None else joined([f"{witnessed['size']:,}", _soft(_ago(witnessed["time"], made))]),
+        _ago(log["heartbeat"], made),
         _number(log["proofs"]),
         f"{log['receipts']:,}",
         code(log["root"][:12]),
     )
+
+
+def _soft(told: str) -> Markup:
+    return element("div", told, class_="soft")
+
+
+def _ago(time: int | None, made: int) -> str:
+    return "-" if time is None else f"{render.duration(max(0, made - time))} ago"
 
 
 def _number(count: int | None) -> str:

@@ -7,6 +7,9 @@ from typing import Any
 
 from client.audit.page.markup import Content, Markup, joined, names
 
+MOST = 100
+"""Remarks that are shown."""
+
 
 def checked(facts: Mapping[str, Any]) -> list[Content]:
     """What was looked at, with the numbers. facts: as `Report.facts` gives them."""
@@ -32,25 +35,27 @@ def checked(facts: Mapping[str, Any]) -> list[Content]:
         said.append(f"the proofs of {number(proofs, 'position')}")
     if facts["transcripts"]:
         said.append(number(len(facts["transcripts"]), "transcript of an answer", "transcripts of answers"))
-    if facts.get("last"):
-        said.append("that nothing has changed or gone since the last audit")
+    if inquiries := sum(log["inquiries"].get("checked", 0) for log in logs):
+        said.append(f"{number(inquiries, 'inquiry', 'inquiries')}: quotas, and the heads that they name")
+    if since := sum(log["since"] for log in logs):
+        said.append(f"that {number(since, 'entry', 'entries')} which the last audit had read are still what they were")
     return said
 
 
 def unchecked(facts: Mapping[str, Any]) -> list[str]:
     """What was left out or could not be done."""
-    said = [
+    said = [remark(each) for each in facts["unchecked"][:MOST]]
+    said += [
         f"{member} did not answer: what it holds was not compared ({why})" for member, why in facts["silent"].items()
     ]
     if not facts["silent"] and facts["heads_from"] == [facts["through"]] and len(facts["logs"]) > 1:
         said.append("The other members were not asked for their heads (--no-peers): two faces of one log are not seen.")
     if all(log["proofs"] is None for log in facts["logs"]):
         said.append("The proofs in positions were not checked (--proofs).")
-    if not facts.get("last"):
+    if not any(log["since"] for log in facts["logs"]):
         said.append("There is no earlier audit to compare with (--state): what was rolled back before now is not seen.")
     for each in facts["transcripts"]:
         said += [f"Transcript {each['file']}: {assumed}" for assumed in each["assumed"]]
-    said += [str(remark) if isinstance(remark, str) else _remark(remark) for remark in facts.get("remarks", ())]
     said.append("What no audit shows: whether a lender's figures are true, amounts, and who a borrower is.")
     return said
 
@@ -60,6 +65,8 @@ def number(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def _remark(remark: Mapping[str, Any]) -> str:
-    who = f"{remark['member']}: " if remark.get("member") else ""
-    return f"{who}{remark.get('message', '')} [{remark.get('reason', '')}]"
+def remark(each: Mapping[str, Any]) -> str:
+    """Something that is no finding, with whom it is about."""
+    where = "" if each["index"] is None else f", entry {each['index']:,}"
+    who = f"{each['member']}{where}: " if each["member"] else ""
+    return f"{who}{each['message']} [{each['reason']}]"

@@ -16,7 +16,8 @@ h3{font-size:1rem;margin:0}p{margin:.25rem 0}ul{margin:.25rem 0;padding-left:1.2
 .soft{color:var(--soft)}code{font:.9em ui-monospace,monospace}
 .verdict{border-left:.5rem solid;padding:.75rem 1rem;margin:1rem 0;font-size:1.1rem}
 .verdict strong{font-size:1.3rem}
-.good{color:var(--good);background:var(--good-back)}.bad{color:var(--bad);background:var(--bad-back)}
+.good{color:var(--good);background:var(--good-back)}.unsure{color:var(--warn);background:var(--warn-back)}
+.bad{color:var(--bad);background:var(--bad-back)}
 .warn{color:var(--warn);background:var(--warn-back);border-left:.25rem solid;padding:.25rem .75rem;margin:.5rem 0}
 .columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(20rem,1fr));gap:1rem}
 .panel,.finding{background:var(--panel);border:1px solid var(--line);border-radius:.4rem;padding:.75rem 1rem}
@@ -30,6 +31,7 @@ th{font-weight:600;color:var(--soft);white-space:nowrap}
 td.text{min-width:6rem}td code{white-space:nowrap}
 .chart td{padding:.1rem .6rem;vertical-align:middle}.chart td.plot{width:60%;min-width:20rem}
 svg{display:block;width:100%;height:2rem}svg.axis{height:auto}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
+svg.axis text{font-size:14px}
 .bars{fill:var(--bar)}.base{stroke:var(--line)}
 summary{cursor:pointer}footer{margin-top:2rem;border-top:1px solid var(--line);padding-top:.5rem;color:var(--soft)}
 @media print{body{max-width:none;padding:0;font-size:10pt}

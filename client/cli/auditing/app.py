@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from client.cli.auditing.acknowledge import acknowledge
 from client.cli.auditing.run import run
-from client.cli.options import ConnectedCommand, SharedGroup
+from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
 
 app = typer.Typer(
     name="audit", cls=SharedGroup, help="Check what members hold, trusting none of them.", rich_markup_mode=None
@@ -18,3 +19,4 @@ def _group() -> None:
 
 
 app.command("run", cls=ConnectedCommand)(run)
+app.command("acknowledge", cls=JsonCommand)(acknowledge)

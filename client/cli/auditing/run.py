@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from client.cli.connect import connect
+from client.cli.auditing.making import Files, Making
+from client.cli.auditing.watching import exit_code, metrics_address, watch_on
+from client.cli.connect import endpoint
+from client.cli.failure import UsageError
 from client.cli.options import settings_of
-from client.cli.output import answer, progress, write_over
-from ledger.errors import Unverified
+from client.cli.output import answer, write_over
 
 if TYPE_CHECKING:
-    from client.audit.memory import Memory
     from client.audit.transcripts import Saved
 
 
@@ -32,7 +33,21 @@ def run(
     peers: Annotated[bool, typer.Option(help="Compare with the heads that the other members hold.")] = True,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What the last audit saw; read, then written.", show_default=False),
+        typer.Option(metavar="FILE", help="What the last audit saw and found; read, then written.", show_default=False),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report for people there, too.", show_default=False)
+    ] = None,
+    report_json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report for programs there, too.", show_default=False)
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on auditing until Ctrl-C.")] = False,
+    interval: Annotated[float, typer.Option(metavar="SECONDS", min=0, help="With --watch: between two rounds.")] = 60,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT", help="With --watch: serve metrics for Prometheus there.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Read every log through any member's node, and verify all of it.
@@ -40,34 +55,32 @@ def run(
     Entries, trees, signed heads, receipts, the manifest's signatures and the key ceremony are checked, and saved
     transcripts without any secret. Where something is wrong the member and the first bad entry are named.
     """
-    from client.audit.auditor import Auditor, Scope
+    from client.audit.keeping import Keeping
     from client.audit.view import view
+    from client.audit.watch import Clock, Watch
 
-    settings = settings_of(context)
-    scope = Scope(
-        draw=secrets.randbelow,
-        peers=peers,
-        proofs=proofs,
-        last=_last(state),
-        transcripts=[_saved(path) for path in transcript or ()],
-    )
-    with connect(settings, "auditor", through) as session, progress() as bar:
-        task = bar.add_task("asking", total=None)
-        auditor = Auditor(
-            session, scope, lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
-        )
-        report = auditor.run()
-    if state is not None:
-        write_over(state, auditor.remember(report).encode())
-    answer(report.facts(), lambda: view(report), as_json=settings.json)
-    if report.findings:
-        raise typer.Exit(Unverified.exit_code)
-
-
-def _last(state: Path | None) -> Memory | None:
-    from client.audit.memory import parse
-
-    return parse(state.read_bytes()) if state is not None and state.exists() else None
+    settings, files, keeping = settings_of(context), Files(html, report_json), Keeping(state, write_over)
+    if metrics is not None and not watch:
+        raise UsageError("--metrics is for --watch")
+    address = None if metrics is None else metrics_address(metrics)
+    last = keeping.last()  # whether it can be read is found out before anybody is asked
+    reached = endpoint(settings, "auditor", through)
+    making = Making(reached, peers, proofs, tuple(_saved(path) for path in transcript or ()))
+    if watch:
+        whose = reached.server_name.partition(".")[0]
+        rounds = Watch(making, keeping, reached.caller.consortium, whose, Clock(time.time, time.monotonic))
+        return watch_on(rounds, files, interval, address, as_json=settings.json)
+    report, seen = making(last)
+    now = int(time.time())
+    docket = keeping.record(report.consortium, report.findings, now)
+    keeping.remember(seen)
+    facts = docket.extend(report.facts())
+    files.write(facts, now)
+    earlier, known = docket.earlier(report.findings), docket.acknowledged(report.findings)
+    answer(facts, lambda: view(report, earlier, known), as_json=settings.json)
+    if code := exit_code(facts["verdict"]):
+        raise typer.Exit(code)
+    return None
 
 
 def _saved(path: Path) -> Saved:

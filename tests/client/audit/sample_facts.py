@@ -23,6 +23,10 @@ def log(member: str, size: int = 1000, counts: list[list[int]] | None = None, **
         "ended": None,
         "frozen": False,
         "timeline": {"width": HOUR, "counts": counts or [], "untimed": 0},
+        "since": 0,
+        "witnessed": None,
+        "heartbeat": None,
+        "inquiries": {},
         **more,
     }
 
@@ -55,6 +59,9 @@ def facts(logs: list[dict[str, Any]], findings: list[dict[str, Any]] | None = No
         "frozen": [],
         "transcripts": [],
         "findings": findings or [],
+        "remarks": [],
+        "unchecked": [],
+        "time": NOW,
         **more,
     }
 
@@ -89,7 +96,8 @@ def hostile() -> dict[str, Any]:
         name=HOSTILE,
         consortium=HOSTILE,
         silent={HOSTILE: HOSTILE},
-        remarks=[{"member": HOSTILE, "reason": HOSTILE, "message": HOSTILE}, HOSTILE],
+        remarks=[finding(HOSTILE, 1, HOSTILE, HOSTILE)],
+        unchecked=[finding(HOSTILE, None, HOSTILE, HOSTILE)],
         frozen=[
             {
                 "member": HOSTILE,

@@ -99,7 +99,7 @@ def test_the_verdict_stands_first_with_what_was_checked_and_what_was_not() -> No
     assert "(--state)" in shown
     assert "(--proofs)" not in Reader.of(document(audit(proofs=True).facts(), NOW)).text
     assert "(--no-peers)" in Reader.of(document(audit(peers=False).facts(), NOW)).text
-    assert "(--state)" not in Reader.of(document(report.facts() | {"last": True}, NOW)).text
+    assert "(--state)" not in Reader.of(document(facts([log("lender-1", since=7)]), NOW)).text
 
 
 def test_a_finding_says_who_where_why_and_what_to_do() -> None:
@@ -109,6 +109,22 @@ def test_a_finding_says_who_where_why_and_what_to_do() -> None:
     assert "lender-3, entry 5" in shown
     assert REASONS["ROOT_MISMATCH"].meaning in shown
     assert REASONS["ROOT_MISMATCH"].advice in shown
+
+
+def test_what_could_not_be_checked_is_no_clean_bill() -> None:
+    left = finding("lender-2", 3, "NO_HEADS", "an inquiry names heads that nobody shows")
+    report = facts([log("lender-1")], unchecked=[left], verdict="incomplete", remarks=[left])
+    shown = Reader.of(document(report, NOW)).text
+    assert "not everything could be checked" in shown
+    assert "Everything checked holds." not in shown
+    assert shown.count("lender-2, entry 3: an inquiry names heads that nobody shows [NO_HEADS]") == 2
+
+
+def test_a_log_tells_how_far_it_is_witnessed_and_when_its_author_spoke() -> None:
+    known = log("lender-1", 50, witnessed={"size": 48, "time": NOW - 60}, heartbeat=NOW - 4)
+    assert "48 1 min ago 4 s ago" in Reader.of(document(facts([known]), NOW)).text
+    asked_nobody = log("lender-1", 50, witnessed={"size": 48, "time": None})
+    assert "48 - -" in Reader.of(document(facts([asked_nobody]), NOW)).text
 
 
 def test_every_log_has_its_row() -> None:

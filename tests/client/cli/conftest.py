@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from client.cli import main
+from tests.client.cli.served import chain, serving  # noqa: F401 -- fixtures
 from tests.client.fakes import FakeNode
 
 
