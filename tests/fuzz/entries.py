@@ -21,6 +21,7 @@ from ledger.ballot import approval_entry, read_proposal, read_vote, unpacked
 from ledger.ceremony import CeremonyContext, read_entry, replay
 from ledger.ceremony.entry import parse_body
 from ledger.ceremony.state import ParticipantState
+from ledger.challenge import Challenge, ChallengeAnswer
 from ledger.entries import MAX_ENTRY, UNSOUND, Kind, file_entry, kind_of, parse_entry
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.evaluation import Evaluation
@@ -113,6 +114,8 @@ READERS: Mapping[str, Callable[[bytes], None]] = {
     "proposal": _proposal,
     "approval": _approval,
     "evidence": _evidence,
+    "challenge": partial(_again, Challenge.parse),
+    "challenge_answer": partial(_again, ChallengeAnswer.parse),
     "position": _position,
     "inquiry": partial(_again, Inquiry.parse),
     "evaluation": partial(_again, Evaluation.parse),

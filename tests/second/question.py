@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from plimsoll.v1 import peer_pb2
 
 from tests.second import head, inquiry, merkle, note, selection
+from tests.second.challenged import challengers
 from tests.second.entry import Entry, read
 from tests.second.log import Log
 from tests.second.manifest import Consortium
@@ -63,8 +64,21 @@ def check_frozen(world: World, asked: Entry, heads: Sequence[HeadUsed], notes: S
         require(any(_is_witnessed(one, origin, size, root, raw) for one in known), "NOT_WITNESSED")
 
 
-def _is_witnessed(consortium: Consortium, origin: str, size: int, root: bytes, raw: bytes) -> bool:
-    """By this manifest's keys."""
+def check_settled(world: World, asked: Entry, notes: Sequence[bytes]) -> None:
+    """Q14."""
+    places = [place for place, size in enumerate(asked.body.settled) if size]
+    require(len(notes) == len(places), "BAD_REQUEST", "settled")
+    for place, raw in zip(places, notes, strict=True):
+        name, size = world.consortium.names[place], asked.body.settled[place]
+        origin, root = world.consortium.origin(name), world.log(name).root(size)
+        known, until = world.manifests or world.chain, asked.time - selection.DAY
+        require(any(_is_witnessed(one, origin, size, root, raw, until) for one in known), "NOT_SETTLED")
+
+
+def _is_witnessed(
+    consortium: Consortium, origin: str, size: int, root: bytes, raw: bytes, until: int | None = None
+) -> bool:
+    """By this manifest's keys; by a time, where one is given."""
     for member in consortium.members:
         if consortium.origin(member.name) != origin:
             continue
@@ -74,7 +88,8 @@ def _is_witnessed(consortium: Consortium, origin: str, size: int, root: bytes, r
             signed = head.open_head(raw, consortium.log_key(member.name), keys)
         except Refused:
             return False
-        enough = 2 * len(signed.cosigned) > len(consortium.members)
+        times = [time for time in signed.cosigned.values() if until is None or time <= until]
+        enough = 2 * len(times) > len(consortium.members)
         return enough and (signed.origin, signed.size, signed.root) == (origin, size, root)
     return False
 
@@ -125,6 +140,7 @@ def examine(raw: bytes, querier: str, world: World, epoch: int) -> Question:
     held = replace(world, logs={**world.logs, log_name(log.origin): log})
     check_roots(held, querier, asked, heads)
     check_frozen(held, asked, heads, list(request.witnessed))
+    check_settled(held, asked, list(request.settled))
     return concluded(held, querier, asked, request.query_key, heads)
 
 
@@ -138,5 +154,6 @@ def concluded(world: World, querier: str, asked: Entry, query_key: bytes, heads:
     inquiry.check_daily_quota(record, place, world.consortium.policy["inquiries_per_day"])
     withheld = inquiry.withheld(world, querier, query_key, place)
     body = asked.body
-    selected = selection.select(world, query_key, body.sizes, asked.time, body.epoch, body.conflicting)
+    by = challengers(world, body.sizes, body.settled)
+    selected = selection.select(world, query_key, body.sizes, asked.time, body.epoch, body.conflicting, by)
     return Question(asked, query_key, heads, selected, selected.sums(), withheld)

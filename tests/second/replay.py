@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.second import merkle, release
+from tests.second.challenged import challengers
 from tests.second.entry import Entry
 from tests.second.manifest import Consortium
 from tests.second.record import World, log_name
@@ -186,6 +187,8 @@ class Replay:
         sizes = [
             0 if name == self._querier else size for name, size in zip(this.manifest.names, body.sizes, strict=True)
         ]
-        records = select(world, self._query_key, sizes, this.entry.time, body.epoch).records
+        own = self._own_until(this.manifest.origin(self._querier), this.entry.index)
+        by = challengers(world, body.sizes, body.settled, self._querier, own)
+        records = select(world, self._query_key, sizes, this.entry.time, body.epoch, (), by).records
         row = frozenset(record.member for record in records) - {self._querier}
         return row if len(row) <= MOST_CONTRIBUTORS else frozenset()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from tests.second import labels
+from tests.second.challenged import Challenger, left_out
 from tests.second.entry import Entry
 from tests.second.framing import digest
 from tests.second.group import IDENTITY
@@ -52,7 +53,13 @@ def consent_digest(salt: bytes, document: bytes) -> bytes:
 
 
 def select(
-    world: World, query_key: bytes, sizes: Sequence[int], time: int, epoch: int, conflicting: Collection[int] = ()
+    world: World,
+    query_key: bytes,
+    sizes: Sequence[int],
+    time: int,
+    epoch: int,
+    conflicting: Collection[int] = (),
+    challengers: Sequence[Challenger] = (),
 ) -> Selection:
     selection = Selection()
     key = labels.label_key(query_key)
@@ -60,14 +67,18 @@ def select(
         if place in conflicting:
             selection.excluded.append((member, "CONFLICTING_WITNESSES", 0))
             continue
-        _Author(world, selection, key, member).search(size, time, epoch)
+        _Author(world, selection, key, member, challengers).search(size, time, epoch)
     return selection
 
 
 class _Author:
     """The search in one member's record."""
 
-    def __init__(self, world: World, selection: Selection, key: bytes, member: str) -> None:
+    def __init__(
+        self, world: World, selection: Selection, key: bytes, member: str, challengers: Sequence[Challenger]
+    ) -> None:
+        self._challengers = challengers
+        self._end = 0
         self._world, self._selection, self._key, self._member = world, selection, key, member
         self._log = world.record(member)
 
@@ -78,7 +89,8 @@ class _Author:
         self._selection.excluded.append((self._member, reason, index))
 
     def search(self, size: int, time: int, epoch: int) -> None:
-        number = labels.newest(self._place, self._log.offset + size)
+        self._end = self._log.offset + size
+        number = labels.newest(self._place, self._end)
         ignored = 0
         while number is not None and number >= 0:
             place = self._place(number)
@@ -134,5 +146,7 @@ class _Author:
             )
         except Refused:
             return self._name("BAD_PROOF", entry.index)
+        if left_out(self._world, self._challengers, self._member, entry, self._end):
+            return self._name("CHALLENGED", entry.index)
         self._selection.records.append(Record(self._member, number, entry, ciphertext))
         return None

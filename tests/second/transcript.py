@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.second import decryption, head, inquiry, note, question, reading, release, selection
 from tests.second.ceremony import Keys
+from tests.second.challenged import challengers
 from tests.second.entry import Entry
 from tests.second.group import Point, point
 from tests.second.position import FIELDS
@@ -233,8 +234,9 @@ class _Claim:
 
     def selection(self) -> None:
         body = self.entry.body
+        by = challengers(self.world, body.sizes, body.settled)
         self.selected = selection.select(
-            self.world, self.bytes("query_key"), body.sizes, self.entry.time, body.epoch, body.conflicting
+            self.world, self.bytes("query_key"), body.sizes, self.entry.time, body.epoch, body.conflicting, by
         )
         records = [(r.member, r.number, r.entry.index, r.entry.raw) for r in self.selected.records]
         claimed = self.document["records"]
