@@ -79,6 +79,11 @@ class Weights:
         """How many times are remembered."""
         return sum(map(len, self._times))
 
+    def items(self) -> Iterator[tuple[int, int]]:
+        """The times that are remembered, ascending, and the sum of the weights of each."""
+        for times, weights in zip(self._times, self._weights, strict=True):
+            yield from zip(times, weights, strict=True)
+
     def add(self, time: int, weight: int) -> None:
         """One more."""
         self._total += weight

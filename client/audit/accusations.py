@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from client.audit.kept import Kept
+from ledger import merkle
 from ledger.entries import parse_entry
 from ledger.errors import PlimsollError, Unverified
 from ledger.evidence import Evidence, verify_evidence
 from ledger.note import VerifierKey
 
 #: Void ones of one log that are kept; there is no use in reading more.
-MAX_VOID = 100
+MAX_VOID = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Accusations:
         self._keys = keys
         self.valid: dict[str, Accusation] = {}
         self.void: list[tuple[int, PlimsollError]] = []
+        self._kept: list[Kept] = []
+
+    def kept(self) -> list[Kept]:
+        """What to go on from: what is valid, and what is void as far as it is told."""
+        return self._kept
 
     def take(self, index: int, entry: bytes) -> None:
         """A sound Evidence entry, as it stands at `index`."""
@@ -45,8 +52,10 @@ class Accusations:
                 self._teller, index, verify_evidence(message, self._key(message.origin))
             )
         except PlimsollError as error:
-            if len(self.void) < MAX_VOID:
-                self.void.append((index, error))
+            if len(self.void) >= MAX_VOID:
+                return
+            self.void.append((index, error))
+        self._kept.append(Kept(index, merkle.leaf_hash(entry), entry))
 
     def _key(self, origin: str) -> VerifierKey:
         if origin not in self._keys:

@@ -6,7 +6,7 @@ seen no witnessed heads may take all that was read of a log to be settled; what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -27,12 +27,15 @@ class Told(Protocol):
     def size(self) -> int:
         """How many entries."""
 
+    def known_root(self, size: int) -> bytes | None:
+        """The root at a size, where it is known."""
+
     @property
     def ceremony(self) -> Sequence[CeremonyEntry]:
         """Those of key ceremonies, in order."""
 
 
-def replay(history: History, logs: Iterable[Told], settled: Callable[[OneLog], int] = lambda log: log.size) -> Epochs:
+def replay(history: History, logs: Iterable[Told], settled: Callable[[Told], int] = lambda log: log.size) -> Epochs:
     """Where they stand. settled: the size of the largest witnessed head that is known of a log, and of its tree."""
     return replay_epochs(beginnings_of(history), _entries(logs, ends_of(history), settled))
 
@@ -56,14 +59,12 @@ def epochs_told(epochs: Epochs) -> list[dict[str, Any]]:
     return told
 
 
-def _entries(
-    logs: Iterable[Told], ends: Mapping[str, End], settled: Callable[[OneLog], int]
-) -> Iterator[CeremonyEntry]:
+def _entries(logs: Iterable[Told], ends: Mapping[str, End], settled: Callable[[Told], int]) -> Iterator[CeremonyEntry]:
     """Those of a member that has written several logs stand one after the other, as it wrote them."""
     for log in logs:
-        end, size = ends.get(log.key.name), settled(log)
-        if end is not None and log.follower.root_at(end.log.size) == end.log.root:
+        end, size = ends.get(log.id.origin), settled(log)
+        if end is not None and log.known_root(end.log.size) == end.log.root:
             size = max(size, end.log.size)
-        for entry in log.tally.ceremony:
+        for entry in log.ceremony:
             until = counts_until(entry.index, size, end)
             yield replace(entry, index=place_of(log.id.incarnation, entry.index), until=until)

@@ -1,4 +1,4 @@
-"""One log, read from its first entry on, block by block (docs/protocol.md, section 4).
+"""One log, read from its first entry on or from where a tree has it, block by block (docs/protocol.md, section 4).
 
 Memory does not grow with the log: the tree's right edge, and the roots and leaves asked for beforehand.
 """
@@ -30,13 +30,25 @@ class Taken:
 class Follower:
     """A log as far as it has been read and verified."""
 
-    def __init__(self, log_key: VerifierKey, sizes: Iterable[int] = (), indices: Iterable[int] = ()) -> None:
-        """sizes: at which the root will be asked for. indices: of leaves that will be asked for."""
+    def __init__(
+        self,
+        log_key: VerifierKey,
+        sizes: Iterable[int] = (),
+        indices: Iterable[int] = (),
+        *,
+        edge: CompactRange | None = None,
+        at_end: bool = False,
+    ) -> None:
+        """sizes: at which the root will be asked for. indices: of leaves that will be asked for. edge: of the tree that
+        was verified before; copied. at_end: blocks come without proofs, and the root is compared where the head's size
+        is reached: until then nothing is verified."""
         self._key = log_key
-        self._tree = CompactRange()
+        self._tree = CompactRange() if edge is None else edge.copy()
+        self.start = self._tree.size
+        self._at_end = at_end
         self._wanted_sizes = set(sizes)
         self._wanted_indices = set(indices)
-        self._roots = {0: merkle.EMPTY_ROOT}
+        self._roots = {0: merkle.EMPTY_ROOT, self._tree.size: self._tree.root()}
         self._leaves: dict[int, bytes] = {}
         self._newest: tuple[bytes, SignedHead] | None = None
 
@@ -46,9 +58,19 @@ class Follower:
         return self._tree.size
 
     @property
+    def edge(self) -> CompactRange:
+        """Where another one can go on."""
+        return self._tree.copy()
+
+    @property
     def head(self) -> Head:
         """The tree that was read."""
         return Head(self._key.name, self._tree.size, self._tree.root())
+
+    @property
+    def newest(self) -> SignedHead | None:
+        """The signed head of the last block; None before the first one."""
+        return None if self._newest is None else self._newest[1]
 
     def root_at(self, size: int) -> bytes | None:
         """The root at a size that was asked for and has been reached."""
@@ -58,15 +80,20 @@ class Follower:
         """The leaf hash at an index that was asked for and has been reached."""
         return self._leaves.get(index)
 
-    def take(self, block: peer_pb2.Block) -> Taken:
-        """Verifies the next block. Raises InvalidInput or Unverified, and then stands where it stood."""
+    def want(self, sizes: Iterable[int]) -> None:
+        """Further sizes, not yet reached, at which the root will be asked for."""
+        self._wanted_sizes.update(sizes)
+
+    def take(self, block: peer_pb2.Block, leaves: tuple[bytes, ...] | None = None) -> Taken:
+        """Verifies the next block. leaves: the hashes of its entries, where they have been worked out. Raises
+        InvalidInput or Unverified, and then stands where it stood."""
         if block.origin != self._key.name or block.start != self.size:
             raise Unverified("OTHER_BLOCK", f"not the entries from {self.size} on of the log asked for")
         entries = tuple(block.entries)
         sizes = list(map(len, entries))
         if not sizes or not 1 <= min(sizes) <= max(sizes) <= MAX_ENTRY:
             raise InvalidInput("BAD_ENTRY_SIZE", f"a block has entries, of 1 to {MAX_ENTRY} bytes each")
-        leaves = tuple(map(merkle.leaf_hash, entries))
+        leaves = tuple(map(merkle.leaf_hash, entries)) if leaves is None else leaves
         tree, roots = self._grown(leaves)
         self._check_head(block, tree)
         self._keep(leaves, tree, roots)
@@ -88,6 +115,8 @@ class Follower:
         head = self._open(block.head).head
         if head.size < tree.size:
             raise Unverified("HEAD_TOO_SMALL", "the block's head does not cover its entries", "head")
+        if self._at_end and tree.size < head.size:
+            return
         try:
             merkle.verify_consistency(tree.size, tree.root(), head.size, head.root, tuple(block.consistency))
         except Unverified as error:

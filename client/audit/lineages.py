@@ -7,14 +7,14 @@ from plimsoll.v1 import audit_pb2
 
 from client.audit.memory import Memory
 from client.audit.report import Finding
-from client.sdk import Session
+from client.audit.source import Source
 from ledger.errors import PlimsollError, Refused, Unverified
 from ledger.lineage import Lineage, verify_lineage
 
 
-def read(session: Session) -> Lineage:
+def read(source: Source) -> Lineage:
     """The manifests that a node shows. Raises Unverified where they do not hold, and what the call does."""
-    return _verified(session.manifests())
+    return _verified(source.manifests())
 
 
 def _verified(shown: audit_pb2.ManifestResponse) -> Lineage:
@@ -24,12 +24,12 @@ def _verified(shown: audit_pb2.ManifestResponse) -> Lineage:
         raise Unverified(error.reason, f"the node's manifests: {error.message}", error.path) from error
 
 
-def compare(witness: str, session: Session, ours: Lineage) -> tuple[Lineage, list[Finding]]:
+def compare(witness: str, source: Source, ours: Lineage) -> tuple[Lineage, list[Finding]]:
     """The manifests by which to take what a member's node says, and what is wrong with those that it shows.
 
     Neither shorter nor longer ones are: a change takes a while to spread. Raises what the call does.
     """
-    shown = session.manifests()
+    shown = source.manifests()
     if shown.manifest == ours.founding and list(shown.successions) == ours.successions():
         return ours, []
     try:

@@ -2,61 +2,83 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from itertools import combinations
 
 from plimsoll.v1 import peer_pb2
 
 from client.audit import memory, receipts, witnesses
 from client.audit.accusations import Accusation
+from client.audit.digest import Digest, digest, digest_block
 from client.audit.follower import Follower, Taken
 from client.audit.logs import LogId
-from client.audit.proofs import Pool
+from client.audit.memory import LogState
+from client.audit.proofs import Prover
 from client.audit.report import Finding, LogReport
+from client.audit.source import Source
 from client.audit.tally import Tally
+from client.audit.tiles import BadTile, Tiles
 from client.audit.witnesses import Claim
-from client.sdk import Session
+from client.audit.workers import Workers
+from ledger import merkle
+from ledger.ceremony import CeremonyEntry
 from ledger.checkpoint import Head
-from ledger.errors import InvalidInput, NotFound, PlimsollError, Unverified
+from ledger.errors import Exhausted, NotFound, PlimsollError, Unavailable, Unverified
 from ledger.history import History
+from ledger.merkle import CompactRange
 from ledger.receipt import Receipt
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, how much of it is done, how much there is)"""
 
+#: From so many entries on it is worth having other processes hash them.
+PARALLEL_FROM = 20_000
+
 
 class OneLog:
-    """One log, read through `session` as far as the node has it, also where it has ended before.
+    """One log, read through `source` as far as it has it, also where it has ended before.
 
     What is beyond its end does not count; but answers given before the end was known, and approvals of the very change
-    that ends it, stand there.
+    that ends it, stand there. It is read on from where the last audit left it, if the log there is still begins with
+    what was seen then; else from its first entry.
     """
 
     def __init__(
         self,
-        session: Session,
+        source: Source,
         log: LogId,
-        tally: Tally,
+        tally: Callable[[LogState | None], Tally],
         *,
+        last: LogState | None = None,
+        newest: Head | None = None,
         sizes: Iterable[int] = (),
         leaves: Iterable[int] = (),
         sampled: Sequence[int] = (),
     ) -> None:
-        """sizes, leaves: at which roots and leaf hashes will be needed. sampled: the receipts to check."""
-        end = () if log.ended is None else (log.ended.size,)
+        """tally: makes the one that goes on from a state. last: what the last audit saw. newest: the head
+        that the source has, verified. sizes, leaves: at which roots
+        and leaf hashes will be needed. sampled: the receipts to check."""
         self.id = log
         self.member = log.member
         self.key = log.key
-        self.follower = Follower(log.key, {*sizes, *end}, {*leaves, *sampled})
-        self.tally = tally
         self.findings: list[Finding] = []
+        self.unchecked: list[Finding] = []
         self.accused: tuple[Accusation, ...] = ()
-        self._session = session
+        self._source = source
+        self._last = last
         self._sampled = list(sampled)
         self._whole = False
         self._receipts = 0
         self._proofs: int | None = None
         self._roots: dict[int, bytes] = {}
+        self._begun = last if self._can_go_on(last, newest) else None
+        end = () if log.ended is None else (log.ended.size,)
+        known = () if last is None else (last.head.size,)
+        at_end = isinstance(source, Tiles)
+        self.follower = Follower(log.key, {*sizes, *end, *known}, {*leaves, *sampled}, edge=self._edge(), at_end=at_end)
+        self.tally = tally(self._begun)
 
     @property
     def is_settled(self) -> bool:
@@ -64,25 +86,59 @@ class OneLog:
         return bool(self.accused) and self.id.ended is not None
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether others may have seen another log than was read: its author has signed two histories, or something is
+        wrong with it."""
+        return bool(self.accused or self.findings)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it was read to its end and nothing is wrong with it."""
+        return self._whole and not self.findings and not self.unchecked
+
+    @property
     def report(self) -> LogReport:
         """What has been seen so far."""
         end = None if self.id.ended is None else self.id.ended.size
-        kinds = self.tally.kinds
-        times, frozen = self.tally.timeline.facts(), bool(self.accused)
-        return LogReport(self.member, self.follower.head, kinds, self._receipts, self._proofs, end, frozen, times)
+        kinds, times, frozen = self.tally.kinds, self.tally.timeline.facts(), bool(self.accused)
+        return LogReport(
+            self.member,
+            self.follower.head,
+            kinds,
+            self._receipts,
+            self._proofs,
+            end,
+            frozen,
+            times,
+            since=self.follower.start,
+        )
 
-    def read(self, expected: int, progress: Progress) -> None:
-        """Reads the log from its first entry on. expected: how many there should be, for the progress."""
+    def state(self) -> LogState:
+        """What the next audit should know."""
+        progressed = self.tally.progressed(self.follower.edge.peaks)
+        small = sum(len(each.entry) for each in progressed.kept) <= memory.MAX_KEPT
+        return LogState(self.follower.head, progressed if small else None)
+
+    def read(self, expected: int, progress: Progress, workers: Workers | None = None) -> None:
+        """Reads the log. expected: how many entries there should be, for the progress. workers: to hash with."""
         try:
-            for block in self._session.read(self.key.name):
-                self.tally.count(self._take(block))
+            tiles = self._source.check(self.key.name, self.size) if isinstance(self._source, Tiles) else None
+            blocks = self._source.read(self.key.name, self.size)
+            many = expected - self.size >= PARALLEL_FROM
+            for block, found in _digested(blocks, workers if many else None):
+                if tiles is not None:
+                    tiles.take(found.leaves)
+                self._take(block, found)
+                self.tally.count(found)
                 progress(f"reading {self.id.name}", self.follower.size, expected)
             self._whole = True
         except _Broken as broken:
             self._note(broken.error, broken.index)
+        except BadTile as error:
+            self._note(error, error.index)
         except NotFound as error:
             if self.id.ended is None or self.id.ended.size:  # one that never had an entry nobody has to keep
-                self._note(error, 0)
+                self._note(error, self.follower.size)
         except PlimsollError as error:
             self._note(error, self.follower.size)
 
@@ -91,23 +147,29 @@ class OneLog:
         ended = self.id.ended
         if ended is None:
             return
-        root = self.follower.root_at(ended.size)
         try:
-            if root is None and self._whole:
-                raise Unverified("TRUNCATED", f"{self.id.name} ended with {ended.size} entries; the node has fewer")
-            if root is not None and root != ended.root:
+            if self.size < ended.size:
+                if self._whole:
+                    raise Unverified("TRUNCATED", f"{self.id.name} ended with {ended.size} entries; fewer are there")
+                return
+            if not witnesses.is_prefix(
+                Head(self.key.name, ended.size, ended.root), self.follower, self._source.consistency
+            ):
                 raise Unverified("OTHER_ROOT", f"{self.id.name} has another root where the manifest says it ended")
-        except Unverified as error:
-            self._note(error, self.follower.size if root is None else None)
+        except PlimsollError as error:
+            self._note(error, self.size if error.reason == "TRUNCATED" else None)
 
-    def compare(self, claims: Sequence[Claim], sources: Mapping[str, Session], own: str, history: History) -> None:
+    def compare(self, claims: Sequence[Claim], sources: Mapping[str, Source], own: str, history: History) -> None:
         """Holds the heads that members hold against what was read; `own` is the one we read through."""
         good: list[Claim] = []
         for claim in claims if self._whole else ():
             try:
-                if claim.witness == own and self.follower.size < claim.head.size:
-                    raise Unverified("TRUNCATED", "the node hands out fewer entries than its head covers")
-                witnesses.compare(claim, self.follower, sources[claim.witness].consistency)
+                if self.follower.size < claim.head.size:
+                    if not claim.held:
+                        continue  # known to be witnessed, and on its way
+                    if claim.witness == own:
+                        raise Unverified("TRUNCATED", "the node hands out fewer entries than its head covers")
+                witnesses.compare(claim, self.follower, sources[claim.witness].consistency, self._source.consistency)
                 good.append(claim)
             except PlimsollError as error:
                 if error.reason != "FORK" or not self.is_settled:  # that there are two is known
@@ -115,21 +177,22 @@ class OneLog:
         self._compare_witnessed([claim for claim in claims if claim.witnessed], good, history)
 
     def _compare_witnessed(self, claims: Sequence[Claim], good: Sequence[Claim], history: History) -> None:
-        for one, other in combinations(claims, 2):
+        for one, other in combinations({claim.raw: claim for claim in claims}.values(), 2):
             parted = one.head.size == other.head.size and one.head.root != other.head.root
             # One of another history than the one read may be from after the two parted, the other one from before.
             right, wrong = (one, other) if one in good else (other, one)
             apart = self._whole and right in good and wrong not in good and wrong.head.size <= right.head.size
             if parted or apart:
-                self._note(witnesses.conflict(one.signed.note.encode(), other.signed.note.encode(), history), None)
+                self._note(witnesses.conflict(one.raw, other.raw, history), None)
                 return
 
-    def compare_with_last(self, head: Head) -> None:
+    def compare_with_last(self) -> None:
         """Holds what the last audit saw against what was read."""
-        if self.is_settled:  # the node may hold another of its histories by now; where it ended is checked
+        # Of a settled one the node may hold another of its histories by now; where it ended is checked.
+        if self._last is None or self._begun is not None or self.is_settled:
             return
         try:
-            memory.compare(head, self.follower, None if self.id.ended is None else self.id.ended.size)
+            memory.compare(self._last.head, self.follower, None if self.id.ended is None else self.id.ended.size)
         except Unverified as error:
             self._note(error, None)
 
@@ -137,83 +200,78 @@ class OneLog:
         """Checks the sampled receipts."""
         for index in self._sampled if self._whole else ():
             try:
-                receipts.check(self._session, self.key, self.follower, index)
+                receipts.check(self._source, self.key, self.follower, index)
                 self._receipts += 1
             except PlimsollError as error:
                 self._note(error, index)
 
-    def check_proofs(self, pool: Pool, progress: Progress) -> Iterator[Finding]:
-        """Reads the log a second time, now that the keys are known, and hands its positions to the pool. Yields what
-        the pool has found so far, of any log."""
-        self._proofs = 0
-        for taken, again in self._again(()):
-            count, findings = pool.submit(self.member, taken)
-            yield from findings
-            self._proofs += count
-            progress(f"proofs of {self.id.name}", again.size, self.follower.size)
-
-    def find_roots(self, sizes: Iterable[int], progress: Progress) -> None:
-        """Reads the log once more for roots that nobody knew would be needed."""
-        wanted = {size for size in sizes if size <= self.follower.size and self.follower.root_at(size) is None}
-        for _, again in self._again(wanted) if wanted else ():
-            self._roots |= {size: root for size in wanted if (root := again.root_at(size)) is not None}
-            progress(f"reading {self.id.name} again", again.size, self.follower.size)
-
-    def _again(self, sizes: Iterable[int]) -> Iterator[tuple[Taken, Follower]]:
-        """The log as it was read, once more. That it is not the same is noted."""
-        size = self.follower.size
-        again = Follower(self.key, {*sizes, size})
+    def read_again(self, sizes: Iterable[int], prover: Prover | None, progress: Progress) -> None:
+        """Reads what is new a second time, now that it is known which roots are needed, and under which keys the
+        positions must be: hands these to the prover. That it is not the same log is noted."""
+        self._proofs = None if prover is None else 0
+        wanted = {size for size in sizes if self.follower.start < size <= self.size and self.known_root(size) is None}
+        if (not wanted and prover is None) or self.size == self.follower.start:
+            return
+        at_end = isinstance(self._source, Tiles)
+        again = Follower(self.key, {*wanted, self.size}, edge=self._edge(), at_end=at_end)
         try:
-            for block in self._session.read(self.key.name) if size else ():
-                yield again.take(block), again
-                if again.size >= size:
-                    break
-            if again.root_at(size) != self.follower.root_at(size):
-                raise Unverified("FORK", "read twice, and not the same log")
+            for taken in self._again(again):
+                if prover is not None:
+                    self._proofs = (self._proofs or 0) + prover.submit(self.member, taken)
+                progress(f"{'roots' if prover is None else 'proofs'} of {self.id.name}", again.size, self.size)
         except PlimsollError as error:
             self._note(error, again.size)
+        self._roots |= {size: root for size in wanted if (root := again.root_at(size)) is not None}
 
-    # -- what the verification of transcripts needs of a log (ledger.logview.LogView)
+    def _again(self, again: Follower) -> Iterator[Taken]:
+        for block in self._source.read(self.key.name, again.size):
+            yield again.take(block)
+            if again.size >= self.size:
+                break
+        if again.root_at(self.size) != self.follower.root_at(self.size):
+            raise Unverified("FORK", "read twice, and not the same log")
 
     @property
     def size(self) -> int:
-        """How many entries were read."""
+        """How many entries were read, by this audit and those before it."""
         return self.follower.size
 
-    def root_at(self, size: int) -> bytes:
-        """The root at one of the sizes asked for. Raises InvalidInput for others."""
-        root = self._roots.get(size, self.follower.root_at(size))
-        if root is None:
-            raise InvalidInput("BAD_SIZE", f"the root of {self.id.name} at size {size} was not kept", "size")
-        return root
+    @property
+    def ceremony(self) -> Sequence[CeremonyEntry]:
+        """Its entries of key ceremonies."""
+        return self.tally.ceremony
 
-    def leaf_hash(self, index: int) -> bytes:
-        """The leaf hash at one of the indices asked for. Raises InvalidInput for others."""
-        leaf = self.follower.leaf(index)
-        if leaf is None:
-            raise InvalidInput("BAD_INDEX", f"entry {index} of {self.id.name} was not kept", "index")
-        return leaf
+    def known_root(self, size: int) -> bytes | None:
+        """The root at one of the sizes asked for; None for others."""
+        return self._roots.get(size, self.follower.root_at(size))
 
-    def find(self, label: bytes) -> int | None:
-        """Index of the first entry with this label."""
-        return self.tally.labels.get(label)
-
-    def entry(self, index: int) -> bytes:
-        """An entry's bytes, fetched and verified anew: they are not kept."""
-        return receipts.fetch_entry(self._session, self.key, self.follower, index)
-
-    def entries_by_kind(self, kind: str, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """Of challenges alone, which are counted by it: where they stand, without their bytes."""
-        assert kind == "challenge", "no other is asked for"
-        return (
-            (index, b"") for index in self.tally.challenges.indices if start <= index and (stop is None or index < stop)
-        )
+    def begins_with(self, head: Head) -> bool:
+        """Whether what was read begins with this tree, which is no larger. Raises what asking the source does."""
+        return witnesses.is_prefix(head, self.follower, self._source.consistency)
 
     # -- private
 
-    def _take(self, block: peer_pb2.Block) -> Taken:
+    def _can_go_on(self, last: LogState | None, newest: Head | None) -> bool:
+        """Whether the source has a log that continues what was seen."""
+        if last is None or last.progressed is None:
+            return False
+        if newest is None or newest.size < last.head.size:
+            return not last.head.size
         try:
-            return self.follower.take(block)
+            path = self._source.consistency(self.key.name, last.head.size, newest.size)
+            merkle.verify_consistency(last.head.size, last.head.root, newest.size, newest.root, tuple(path))
+        except PlimsollError:  # then it is read from its first entry, which tells what is wrong
+            return False
+        return True
+
+    def _edge(self) -> CompactRange | None:
+        if self._begun is None or self._begun.progressed is None:
+            return None
+        return CompactRange(self._begun.head.size, self._begun.progressed.peaks)
+
+    def _take(self, block: peer_pb2.Block, found: Digest) -> None:
+        try:
+            self.follower.take(block, found.leaves)
         except Unverified as error:
             raise _Broken(error, self._first_bad(block)) from error
 
@@ -222,13 +280,38 @@ class OneLog:
         they tell nothing."""
         for index, entry in enumerate(block.entries, block.start):
             try:
-                Receipt.parse(self._session.receipt(self.key.name, index).receipt).verify(entry, self.key)
+                Receipt.parse(self._source.receipt(self.key.name, index).receipt).verify(entry, self.key)
             except PlimsollError:
                 return index
         return block.start
 
     def _note(self, error: PlimsollError, index: int | None) -> None:
-        self.findings.append(Finding.because(self.member, index, error))
+        """What may succeed later was not checked; all else is wrong."""
+        found = Finding.because(self.member, index, error)
+        (self.unchecked if isinstance(error, Unavailable | Exhausted) else self.findings).append(found)
+
+
+def _digested(blocks: Iterable[peer_pb2.Block], workers: Workers | None) -> Iterator[tuple[peer_pb2.Block, Digest]]:
+    """Each block with what is taken out of it, in order; a few of them at a time where there are workers. What `blocks`
+    raises is raised after all that came before it."""
+    pending: deque[tuple[peer_pb2.Block, Future[Digest]]] = deque()
+    failure: PlimsollError | None = None
+    if workers is None:
+        for block in blocks:
+            yield block, digest(block.start, block.entries)
+        return
+    try:
+        for block in blocks:
+            pending.append((block, workers.submit(digest_block, block.SerializeToString())))
+            if len(pending) >= workers.limit:
+                done, found = pending.popleft()
+                yield done, found.result()
+    except PlimsollError as error:
+        failure = error
+    for done, found in pending:
+        yield done, found.result()
+    if failure is not None:
+        raise failure
 
 
 class _Broken(Exception):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from client.audit.follower import Taken
 from client.audit.report import Finding
+from client.audit.workers import Workers
 from ledger import elgamal
 from ledger.entries import Kind, file_entry
 from ledger.errors import PlimsollError, Unverified
@@ -54,48 +51,35 @@ def _check_one(task: Task, entry: bytes) -> None:
     elgamal.verify(record.ciphertext, task.fields, task.consortium, record.epoch, task.member, record.label)
 
 
-class Pool:
-    """Checks positions on all cores while they are read; a context manager. Holds a bounded number of tasks."""
+class Prover:
+    """Has positions checked by the workers while they are read. Holds a bounded number of tasks."""
 
-    def __init__(self, consortium: bytes, keys: PublicKeys, newest: int, workers: int | None = None) -> None:
+    def __init__(self, workers: Workers, consortium: bytes, keys: PublicKeys, newest: int) -> None:
         """keys: of any epoch. newest: the last epoch that a manifest has begun."""
+        self._workers = workers
         self._newest = newest
         self._consortium = consortium
         self._keys = keys
-        count = workers or os.cpu_count() or 1
-        # Spawned, not forked (design section 10): a fork would copy the locks of gRPC's threads.
-        spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(count, spawn, initializer=_leave_interrupts_to_the_parent)
-        self._limit = 4 * count
         self._running: deque[Future[list[Finding]]] = deque()
+        self._findings: list[Finding] = []
 
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def submit(self, member: str, taken: Taken) -> tuple[int, list[Finding]]:
-        """Takes verified entries on; (how many of them are positions, what was found meanwhile)."""
+    def submit(self, member: str, taken: Taken) -> int:
+        """Takes verified entries on; how many of them are positions."""
         entries = [
             (index, entry)
             for index, entry in enumerate(taken.entries, taken.start)
             if file_entry(entry).code == Kind.POSITION
         ]
-        findings: list[Finding] = []
         for start in range(0, len(entries), TASK_SIZE):
             part = tuple(entries[start : start + TASK_SIZE])
             task = Task(self._consortium, member, self._newest, self._keys.fields, part)
-            self._running.append(self._pool.submit(check, task))
-            if len(self._running) > self._limit:
-                findings += self._running.popleft().result()
-        return len(entries), findings
+            self._running.append(self._workers.submit(check, task))
+            if len(self._running) > self._workers.limit:
+                self._findings += self._running.popleft().result()
+        return len(entries)
 
-    def rest(self) -> Iterator[Finding]:
+    def findings(self) -> list[Finding]:
         """Waits for what is still under way."""
         while self._running:
-            yield from self._running.popleft().result()
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+            self._findings += self._running.popleft().result()
+        return self._findings

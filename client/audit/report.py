@@ -36,9 +36,9 @@ class LogReport:
 
     ended: how many entries count of a log that has ended; None for one that is written. frozen: its author has signed
     two histories. timeline: how many entries bear which times (client.audit.timeline). since: how many of the entries
-    an earlier audit had read. witnessed: `size` and `time` of the largest head that enough have cosigned. heartbeat: when
-    the author last spoke, in Unix seconds. inquiries: how many were held against the heads they name (`checked`), and of
-    how many that could not be done (`unchecked`).
+    an earlier audit had read. witnessed: `size` and `time` of the largest head that enough have cosigned. heartbeat:
+    when the author last spoke, in Unix seconds. inquiries: how many were held against the heads they name (`checked`),
+    and of how many that could not be done (`unchecked`).
     """
 
     member: str

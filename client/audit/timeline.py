@@ -8,7 +8,7 @@ the widest of their widths in the same way. An author's clock may say anything: 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -34,10 +34,16 @@ class Timeline:
 
     def count(self, entries: Iterable[bytes]) -> None:
         """Takes further entries in."""
-        times = [_time(entry) for entry in entries]
-        good = [time for time in times if EARLIEST <= time < LATEST]
-        self.untimed += len(times) - len(good)
-        self._counts += Counter(time // self.width * self.width for time in good)
+        self.count_times([_time(entry) for entry in entries])
+
+    def count_times(self, times: Sequence[int]) -> None:
+        """Takes further entries in, of which the times are known; -1 for what is not sound in form."""
+        good = 0
+        for time, count in Counter(times).items():
+            if EARLIEST <= time < LATEST:
+                self._counts[time // self.width * self.width] += count
+                good += count
+        self.untimed += len(times) - good
         while len(self._counts) > self._most and self.width != WIDTHS[-1]:
             self.widen(WIDTHS[WIDTHS.index(self.width) + 1])
 
@@ -47,6 +53,19 @@ class Timeline:
         for start, count in self._counts.items():
             merged[start // width * width] += count
         self._counts, self.width = merged, width
+
+    @classmethod
+    def of(cls, width: int, counts: Iterable[tuple[int, int]], untimed: int, most: int = MOST) -> Timeline:
+        """The one of these facts. Raises ValueError for what no timeline tells."""
+        timeline = cls(most)
+        timeline.width, timeline.untimed = WIDTHS[WIDTHS.index(width)], untimed
+        for start, count in counts:
+            if start % width or not EARLIEST - width < start < LATEST or count < 1 or start in timeline._counts:
+                raise ValueError("not a bucket of a timeline")
+            timeline._counts[start] = count
+        if len(timeline._counts) > most:
+            raise ValueError("more buckets than a timeline has")
+        return timeline
 
     def facts(self) -> dict[str, Any]:
         """For programs: counts are [start of the bucket in Unix seconds, entries], ascending, without empty ones."""

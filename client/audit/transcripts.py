@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from client.audit.one_log import OneLog
+from client.audit import ceremonies, lineages
+from client.audit.kept import ceremonies_of
+from client.audit.logs import logs_of
+from client.audit.one_log import Progress
 from client.audit.report import Finding
+from client.audit.shelf import Further, ShelfLog
+from client.audit.source import Source
 from ledger import transcript_check
+from ledger.checkpoint import Head
 from ledger.errors import PlimsollError
 from ledger.history import History
 from ledger.joined import name_in
 from ledger.keys import PublicKeys
+from ledger.labels import QueryKeys
 from ledger.transcript import Transcript
 from ledger.transcript_check import Report
 from ledger.transcript_roots import Root, roots_named, roots_of_earlier
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +44,98 @@ class Saved:
             return cls(name, raw, None)
 
 
-def sizes(saved: Sequence[Saved], history: History, name: str) -> set[int]:
-    """The sizes of a log, by name, at which transcripts need its root: as far as they say so themselves."""
-    named = (roots_named(each.parsed, history) for each in saved if each.parsed is not None)
-    return {size for roots in named for log, size in roots if log == name}
-
-
-def sizes_of_earlier(saved: Sequence[Saved], history: History, logs: Mapping[str, OneLog]) -> set[Root]:
-    """The roots for which the earlier inquiries of their queriers ask, once these can be found in the logs."""
-    found: set[Root] = set()
-    for each in saved:
-        if each.parsed is not None:
-            try:
-                found |= roots_of_earlier(each.parsed, history, logs)
-            except PlimsollError:  # then its verification fails, and says why
-                continue
-    return found
-
-
-def leaves(saved: Sequence[Saved], history: History, name: str) -> set[int]:
-    """The indices of a log at which they need the leaf hash."""
-    return {
-        each.parsed.index for each in saved if each.parsed is not None and _queriers_log(each.parsed, history) == name
-    }
-
-
-def verify(
-    saved: Saved, logs: Mapping[str, OneLog], history: History, keys: Sequence[PublicKeys]
+def verify_over(
+    source: Source, saved: Saved, progress: Progress = lambda *_: None
 ) -> tuple[dict[str, Any], Finding | None]:
-    """What is told of a transcript, and the finding where it does not hold. logs: by name. keys: of all epochs."""
+    """Verifies one transcript over a source, with no more than it needs read: the lineage, and of the logs those that
+    the transcript is about and those of the key ceremonies. Raises PlimsollError where the source does not answer, or
+    shows manifests or logs that do not hold."""
+    history = lineages.read(source).history
+    shelf = Shelf(source, history, [saved], ceremonies=ceremonies_of(history))
+    shelf.read(progress)
+    epochs = ceremonies.replay(history, shelf.logs.values())
+    return shelf.verify(saved, tuple(epochs.keys.values()), progress)
+
+
+class Shelf:
+    """The logs that some transcripts are about. logs: by name."""
+
+    def __init__(
+        self,
+        source: Source,
+        history: History,
+        saved: Sequence[Saved],
+        *,
+        anchors: Mapping[str, Head] | None = None,
+        ceremonies: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """anchors: by origin, what has been verified of logs before. ceremonies: of which the entries are kept, too, of
+        all logs."""
+        self._history = history
+        parsed = [each.parsed for each in saved if each.parsed is not None]
+        needed = {name for transcript in parsed for name, _ in roots_named(transcript, history)}
+        borrowers = [QueryKeys(each.secret.query_key) for each in parsed if each.secret is not None]
+        self.logs: dict[str, ShelfLog] = {}
+        for log in logs_of(history):
+            if log.name in needed or ceremonies:
+                watched = borrowers if log.name in needed else []
+                self.logs[log.name] = ShelfLog(source, log, watched, ceremonies, (anchors or {}).get(log.origin))
+        for transcript in parsed:
+            for name, size in roots_named(transcript, history):
+                self.logs[name].sizes.add(size)
+            if (name_of := _queriers_log(transcript, history)) is not None and name_of in self.logs:
+                self.logs[name_of].indices.add(transcript.index)
+
+    def read(self, progress: Progress) -> None:
+        """Reads the logs. Raises PlimsollError."""
+        for log in self.logs.values():
+            log.read(progress)
+
+    def verify(
+        self, saved: Saved, keys: Sequence[PublicKeys], progress: Progress
+    ) -> tuple[dict[str, Any], Finding | None]:
+        """What is told of a transcript, and the finding where it does not hold. keys: of all epochs. Raises
+        PlimsollError where logs have to be read again and cannot be."""
+        if keys and saved.parsed is not None:
+            self._prepare(saved.parsed, progress)
+        return self._asked(lambda: _verify(saved, self.logs, self._history, keys), progress)
+
+    def _asked(self, question: Callable[[], T], progress: Progress) -> T:
+        """The answer, once the logs have been read for all that it takes."""
+        while True:
+            try:
+                answer = question()
+            except Further as further:
+                further.log.read(progress)
+                continue
+            again = [log for log in self.logs.values() if log.is_provisional]
+            if not again:
+                return answer
+            for log in again:
+                log.read(progress)
+
+    def _prepare(self, transcript: Transcript, progress: Progress) -> None:
+        """Finds out at once which roots the querier's earlier inquiries ask for."""
+        wanted = self._asked(lambda: self._roots_of_earlier(transcript), progress)
+        short: set[str] = set()
+        for name, size in wanted:
+            log = self.logs.get(name)
+            if log is not None and size <= log.size and size not in log.sizes:
+                log.sizes.add(size)
+                short.add(name)
+        for name in short:
+            self.logs[name].read(progress)
+
+    def _roots_of_earlier(self, transcript: Transcript) -> set[Root]:
+        try:
+            return roots_of_earlier(transcript, self._history, self.logs)
+        except PlimsollError:  # then its verification fails, and says why
+            return set()
+
+
+def _verify(
+    saved: Saved, logs: Mapping[str, ShelfLog], history: History, keys: Sequence[PublicKeys]
+) -> tuple[dict[str, Any], Finding | None]:
     if not keys:
         report = Report("", "T1", "the key ceremony is not final", ())
     else:

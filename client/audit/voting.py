@@ -16,7 +16,7 @@ from client.audit.report import Finding
 from ledger import merkle
 from ledger.ballot import read_proposal, unpacked
 from ledger.chain import Chain
-from ledger.errors import InvalidInput
+from ledger.errors import Exhausted, InvalidInput, Unavailable
 from ledger.history import History
 from ledger.lineage import ApprovalProof, Lineage
 from ledger.manifest import Manifest
@@ -64,7 +64,8 @@ class Voting:
                 message = f"approves another successor of one manifest than entry {double.first} does"
                 yield Finding(log.member, double.second, "DOUBLE_VOTE", message)
         for origin, receipt, proof in _approvals(self._lineage):
-            if not self._logs[origin].is_settled and (wrong := _wrong(self._logs[origin], receipt, proof)):
+            log = self._logs[origin]
+            if not log.is_settled and (wrong := _wrong(log, receipt, proof)):
                 yield Finding(proof.member, receipt.index, *wrong)
 
     def approved(self) -> list[bytes]:
@@ -133,6 +134,10 @@ def _wrong(log: OneLog, receipt: Receipt, proof: ApprovalProof) -> tuple[str, st
     leaf, head = log.follower.leaf(receipt.index), receipt.claimed_head
     if leaf is not None and leaf != merkle.leaf_hash(proof.entry):
         return "OTHER_ENTRY", "the approval that the node shows of its manifest is not what the log has there"
-    if head.size <= log.size and log.follower.root_at(head.size) != head.root:
+    try:
+        parted = head.size <= log.size and not log.begins_with(head)
+    except (Unavailable, Exhausted):
+        return None
+    if parted:
         return "FORK", f"the approval that the node shows is in another log, of size {head.size}"
     return None

@@ -8,14 +8,14 @@ have helped.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from client.audit.follower import Follower
 from client.audit.logs import LogId, by_origin
 from client.audit.report import Finding
 from ledger import merkle
 from ledger.checkpoint import Head, SignedHead, open_head, parse_head_text
-from ledger.cosigned import double_cosigners, open_cosigned, seats, verify_witnessed_in
+from ledger.cosigned import double_cosigners, open_cosigned, seats, spoken_at, verify_witnessed_in, witnessed_at
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.history import History
 from ledger.note import parse_note
@@ -25,38 +25,66 @@ Consistency = Callable[[str, int, int], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A verified head of `author`'s log, as `witness` holds it. witnessed: enough members have cosigned it."""
+    """A verified head of `author`'s log, as `witness` shows it.
+
+    raw: the note. held: the witness holds everything below it. witnessed_at: by when enough members had cosigned it;
+    None where too few have. spoken_at: when the author said that it was its newest. Unix seconds.
+    """
 
     witness: str
     author: str
     signed: SignedHead
-    witnessed: bool = False
+    raw: bytes
+    held: bool = True
+    witnessed_at: int | None = None
+    spoken_at: int | None = None
 
     @property
     def head(self) -> Head:
         """The size and root claimed."""
         return self.signed.head
 
-
-def collect(witness: str, heads: Iterable[bytes], history: History) -> tuple[list[Claim], list[Finding]]:
-    """The heads that a member's node holds, verified."""
-    claims: list[Claim] = []
-    findings: list[Finding] = []
-    logs = by_origin(history)
-    for raw in heads:
-        try:
-            claims.append(_claim(witness, raw, history, logs))
-        except PlimsollError as error:
-            findings.append(Finding.because(witness, None, error))
-    return claims, findings
+    @property
+    def witnessed(self) -> bool:
+        """Whether enough members have cosigned it."""
+        return self.witnessed_at is not None
 
 
-def compare(claim: Claim, follower: Follower, consistency: Consistency) -> None:
-    """Holds a claim against the log as read. consistency: asks the witness. Raises Unverified (FORK), InvalidInput,
-    and what `consistency` does."""
+class Collector:
+    """Verifies heads that members show. Of notes that several show, which are many, each is verified once."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._logs = by_origin(history)
+        self._known: dict[bytes, Claim | PlimsollError] = {}
+
+    def collect(self, witness: str, notes: Iterable[bytes], held: bool = True) -> tuple[list[Claim], list[Finding]]:
+        """held: whether the witness says that it holds everything below them."""
+        claims: list[Claim] = []
+        findings: list[Finding] = []
+        for raw in notes:
+            found = self._claim(raw)
+            if isinstance(found, PlimsollError):
+                findings.append(Finding.because(witness, None, found))
+            else:
+                claims.append(replace(found, witness=witness, held=held))
+        return claims, findings
+
+    def _claim(self, raw: bytes) -> Claim | PlimsollError:
+        if raw not in self._known:
+            try:
+                self._known[raw] = _claim(raw, self._history, self._logs)
+            except PlimsollError as error:
+                self._known[raw] = error
+        return self._known[raw]
+
+
+def compare(claim: Claim, follower: Follower, consistency: Consistency, own: Consistency) -> None:
+    """Holds a claim against the log as read. consistency: asks the witness; own: the source that was read from, about
+    sizes below those that were read now. Raises Unverified (FORK), InvalidInput, and what these do."""
     read, head = follower.head, claim.head
     if head.size <= read.size:
-        if follower.root_at(head.size) != head.root:
+        if not is_prefix(head, follower, own):
             raise Unverified(
                 "FORK", f"{claim.witness} holds another log of {claim.author}: its root at size {head.size}"
             )
@@ -68,6 +96,20 @@ def compare(claim: Claim, follower: Follower, consistency: Consistency) -> None:
         raise Unverified(
             "FORK", f"what {claim.witness} holds of {claim.author} does not continue what was read"
         ) from error
+
+
+def is_prefix(head: Head, follower: Follower, consistency: Consistency) -> bool:
+    """Whether what was read begins with this tree, which is no larger. Raises what `consistency` does."""
+    root = follower.root_at(head.size)
+    if root is not None:
+        return root == head.root
+    read = follower.head
+    try:
+        path = consistency(head.origin, head.size, read.size)
+        merkle.verify_consistency(head.size, head.root, read.size, read.root, tuple(path))
+    except (InvalidInput, Unverified):
+        return False
+    return True
 
 
 def is_witnessed(note: bytes, history: History) -> bool:
@@ -97,10 +139,18 @@ def _cosigned_both(one: bytes, other: bytes, history: History) -> tuple[str, ...
     return ()
 
 
-def _claim(witness: str, raw: bytes, history: History, logs: Mapping[str, LogId]) -> Claim:
+def _claim(raw: bytes, history: History, logs: Mapping[str, LogId]) -> Claim:
+    """With no witness yet. A cosignature by any member's key that fails refuses the note."""
     origin = parse_head_text(parse_note(raw).text).origin
     if origin not in logs:
         raise InvalidInput("UNKNOWN_LOG", "a head of a log that is no member's")
     log = logs[origin]
     signed = open_head(raw, log.key)
-    return Claim(witness, log.member, signed, len(signed.note.signatures) > 1 and is_witnessed(raw, history))
+    spoken: list[int] = []
+    witnessed: int | None = None
+    for manifest, author in seats(history, origin) if len(signed.note.signatures) > 1 else ():
+        cosigned = open_cosigned(raw, manifest, author)
+        time = spoken_at(cosigned, manifest, author)
+        spoken += [] if time is None else [time]
+        witnessed = witnessed_at(cosigned, manifest, author) if witnessed is None else witnessed
+    return Claim("", log.member, signed, raw, True, witnessed, max(spoken, default=None))

@@ -135,6 +135,9 @@ class Served:
             if (log := self.heads_of.get(member, self.logs[member])).size
         ]
 
+    def witnessed(self) -> list[bytes]:
+        return []
+
     def read(self, origin: str, start: int = 0) -> Iterator[peer_pb2.Block]:
         member, log = self._log(origin)
         end = self.cut.get(member, log.size)

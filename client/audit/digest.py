@@ -1,0 +1,162 @@
+"""What an audit takes out of a block's entries, whatever block it is: hashes, kinds, times, and the few that matter.
+
+It needs no more than the entries, so it is made on all cores; what depends on the order of blocks (the tree, quotas,
+the clock) is made of digests afterwards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from google.protobuf.message import DecodeError
+from plimsoll.v1 import entry_pb2, peer_pb2
+
+from ledger.entries import UNSOUND, Kind, file_entry, parse_entry
+from ledger.entry_wire import label_of_plain_position
+from ledger.errors import InvalidInput
+
+CEREMONY = frozenset({Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION})
+BALLOTS = frozenset({Kind.PROPOSAL, Kind.APPROVAL})
+_NOTABLE = CEREMONY | BALLOTS | {Kind.EVIDENCE}
+UNTIMED = -1
+_LATEST = (1 << 63) - 2
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An Inquiry at `index`: what can be checked of it without keys."""
+
+    index: int
+    time: int
+    manifest: bytes
+    sizes: tuple[int, ...]
+    heads_digest: bytes
+    frozen: tuple[int, ...]
+    conflicting: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Of the entries from index `start` on. codes: number by kind. times: Unix seconds of each, UNTIMED for what is no
+    message. notable: (index, kind, entry) of those to be read by somebody. evaluations: (index, time, count). unsound:
+    (index, reason) of the first that is not sound. position: the time of the last position, or UNTIMED."""
+
+    start: int
+    leaves: tuple[bytes, ...] = field(repr=False)
+    codes: Counter[int]
+    times: array[int] = field(repr=False)
+    notable: tuple[tuple[int, int, bytes], ...] = field(repr=False)
+    questions: tuple[Question, ...] = field(repr=False)
+    evaluations: tuple[tuple[int, int, int], ...] = field(repr=False)
+    unsound: tuple[int, str] | None
+    position: int
+
+
+def digest_block(raw: bytes) -> Digest:
+    """Of a serialized Block, as another process gets it. The sizes of the entries are for `Follower` to check."""
+    block = peer_pb2.Block.FromString(raw)
+    return digest(block.start, list(block.entries))
+
+
+def digest(start: int, entries: Sequence[bytes]) -> Digest:
+    """Of these entries. Refuses nothing."""
+    sha256 = hashlib.sha256
+    leaves = tuple([sha256(b"\x00" + entry).digest() for entry in entries])  # RFC 6962, as ledger.merkle has it
+    reader = _Reader()
+    times, read_time, others = array("q"), _plain_time, 0
+    position = UNTIMED
+    for index, entry in enumerate(entries, start):
+        if label_of_plain_position(entry) is not None:
+            position = read_time(entry)
+            times.append(position)
+            continue
+        others += 1
+        times.append(reader.read(index, entry))
+        if reader.last == Kind.POSITION:
+            position = times[-1]
+    codes = reader.codes
+    if len(entries) > others:
+        codes[Kind.POSITION] += len(entries) - others
+    return Digest(
+        start,
+        leaves,
+        codes,
+        times,
+        tuple(reader.notable),
+        tuple(reader.questions),
+        tuple(reader.evaluations),
+        reader.unsound,
+        position,
+    )
+
+
+def _plain_time(entry: bytes) -> int:
+    """Of a position as our own encoder writes it, whose time stands first, in at most five bytes."""
+    byte = entry[5]
+    if entry[4] >= 0x80 and byte < 0x80:  # five bytes, as from 1978 on
+        one, two, three, four = entry[1:5]
+        return one & 0x7F | (two & 0x7F) << 7 | (three & 0x7F) << 14 | (four & 0x7F) << 21 | byte << 28
+    value = 0
+    for place, byte in enumerate(entry[1:6]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            break
+    return value
+
+
+class _Reader:
+    """Entries that are no plain positions, one by one."""
+
+    def __init__(self) -> None:
+        self.codes: Counter[int] = Counter()
+        self.notable: list[tuple[int, int, bytes]] = []
+        self.questions: list[Question] = []
+        self.evaluations: list[tuple[int, int, int]] = []
+        self.unsound: tuple[int, str] | None = None
+        self.last = UNSOUND
+
+    def read(self, index: int, entry: bytes) -> int:
+        """Files an entry; its time."""
+        self.last = code = file_entry(entry).code
+        self.codes[code] += 1
+        time = _time(entry)
+        if code == UNSOUND:
+            self.unsound = self.unsound or (index, _why(entry))
+        elif code in _NOTABLE:
+            self.notable.append((index, code, entry))
+        elif code == Kind.INQUIRY:
+            self.questions.append(_question(index, time, entry_pb2.Entry.FromString(entry).inquiry))
+        elif code == Kind.EVALUATION:
+            self.evaluations.append((index, time, entry_pb2.Entry.FromString(entry).evaluation.count))
+        return time
+
+
+def _question(index: int, time: int, inquiry: entry_pb2.Inquiry) -> Question:
+    return Question(
+        index,
+        time,
+        inquiry.manifest,
+        tuple(inquiry.sizes),
+        inquiry.heads_digest,
+        tuple(inquiry.frozen),
+        tuple(inquiry.conflicting),
+    )
+
+
+def _time(entry: bytes) -> int:
+    try:
+        return min(entry_pb2.Entry.FromString(entry).time, _LATEST)
+    except DecodeError:
+        return UNTIMED
+
+
+def _why(entry: bytes) -> str:
+    try:
+        parse_entry(entry)
+    except InvalidInput as error:
+        return error.reason
+    raise AssertionError("filed as not sound")

@@ -1,0 +1,105 @@
+"""What is made of logs that have been read, one beside the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from client.audit import asking, standing
+from client.audit.asking import Held, Newest
+from client.audit.ceremonies import Told
+from client.audit.one_log import OneLog
+from client.audit.report import Finding, LogReport, Report
+from client.audit.source import Source
+from client.audit.standing import SILENT, Standing
+from client.audit.witnesses import Claim
+from ledger.checkpoint import parse_head_text
+from ledger.errors import PlimsollError
+from ledger.history import History
+from ledger.joined import log_name
+from ledger.manifest import Manifest
+from ledger.note import parse_note
+
+
+def settled_by(claims: Sequence[Claim]) -> Callable[[Told], int]:
+    """How much of a log stands below a witnessed head. Where nobody showed any, all that was read is taken for settled
+    (docs/protocol.md, section 5)."""
+    sizes: dict[str, int] = {}
+    for claim in claims:
+        if claim.witnessed:
+            sizes[claim.head.origin] = max(sizes.get(claim.head.origin, 0), claim.head.size)
+    return lambda log: min(log.size, sizes.get(log.id.origin, 0)) if sizes else log.size
+
+
+def roots_wanted(logs: Sequence[OneLog], history: History) -> dict[str, set[int]]:
+    """By log name: the sizes that new inquiries name."""
+    wanted: dict[str, set[int]] = {}
+    for log in logs:
+        for name, sizes in asking.wanted_roots(log.tally.asking.held, history).items():
+            wanted.setdefault(name, set()).update(sizes)
+    return wanted
+
+
+def inquiries(
+    logs: Sequence[OneLog],
+    history: History,
+    claims: Sequence[Claim],
+    standings: Mapping[str, Standing],
+    source: Source,
+    report: Report,
+) -> dict[str, Held]:
+    """Holds new inquiries against the heads that they name; by log name."""
+    trees = {log.id.name: log for log in logs}
+    newest = _newest(logs, claims, standings, source) if any(log.tally.asking.held for log in logs) else {}
+    found: dict[str, Held] = {}
+    for log in logs:
+        held, findings = asking.judge(log.member, log.tally.asking, history, trees, newest)
+        found[log.id.name] = held
+        report.findings += findings
+    return found
+
+
+def _newest(
+    logs: Sequence[OneLog], claims: Sequence[Claim], standings: Mapping[str, Standing], source: Source
+) -> dict[str, Newest]:
+    """Logs have grown while they were read: the source is asked for its heads once more. They are not verified: that
+    they are larger than they are would hide a wrong inquiry, which custodians refuse, and the next audit finds."""
+    sizes = {log.id.name: log.size for log in logs}
+    for claim in claims:
+        name = log_name(claim.head.origin)
+        sizes[name] = max(sizes.get(name, 0), claim.head.size)
+    try:
+        for raw in source.heads():
+            head = parse_head_text(parse_note(raw).text)
+            name = log_name(head.origin)
+            sizes[name] = max(sizes.get(name, 0), head.size)
+    except PlimsollError:  # then nothing is said of what may be missing
+        return {}
+    times = {log_name(origin): found.witnessed for origin, found in standings.items()}
+    return {
+        name: Newest(size, -1 if (seen := times.get(name)) is None or seen.time is None else seen.time)
+        for name, size in sizes.items()
+    }
+
+
+def remark(
+    logs: Sequence[OneLog], standings: Mapping[str, Standing], manifest: Manifest, now: int | None, report: Report
+) -> None:
+    """What is worth knowing and proves nothing wrong."""
+    report.remarks += [Finding(name, None, SILENT, message) for name, message in report.silent.items()]
+    for log in logs:
+        report.remarks += log.tally.notices.remarks(log.member)
+        if now is not None and log.id.ended is None:
+            found, beat = standings[log.key.name], manifest.policy.heartbeat_seconds
+            report.remarks += standing.remarks(log.id, found, log.size, log.tally.position, beat, now)
+
+
+def told(log: OneLog, found: Standing, held: Held) -> LogReport:
+    """The report of one log, with what others say of it."""
+    seen = found.witnessed
+    return replace(
+        log.report,
+        witnessed=None if seen is None else {"size": seen.size, "time": seen.time},
+        heartbeat=found.heartbeat,
+        inquiries={"checked": held.checked, "unchecked": held.unchecked},
+    )
