@@ -27,6 +27,7 @@ class Metrics(Collector):
         self._families: list[Metric] = []
         self._of_report: list[Metric] = []
         self._completed = self._success = 0
+        self._ok: bool | None = None
 
     def take(self, done: Round) -> None:
         """What the next scrape shows."""
@@ -35,6 +36,8 @@ class Metrics(Collector):
             self._completed = done.began
             self._success = done.began if done.outcome == "ok" else self._success
             self._of_report = [*_of_logs(done), *_of_members(done)]
+        if done.outcome != "away" or done.open:
+            self._ok = done.outcome != "bad" and not done.open
         self._families = [*self._of_rounds(done), *_of_findings(done), *self._of_report]
 
     def collect(self) -> Iterator[Metric]:
@@ -48,6 +51,8 @@ class Metrics(Collector):
         yield total
         yield _gauge("failed_rounds", "Rounds in a row, up to the last, that could not be made", done.failures)
         yield _gauge("duration_seconds", "How long the last round took", done.seconds)
+        if self._ok is not None:
+            yield _gauge("ok", "1: nothing is wrong that nobody has acknowledged; 0: something is", self._ok)
         if self._completed:
             what = "When the last round began that came to its end, Unix time"
             yield _gauge("last_completed_timestamp_seconds", what, self._completed)
@@ -57,9 +62,6 @@ class Metrics(Collector):
 
 
 def _of_findings(done: Round) -> Iterator[Metric]:
-    if done.outcome != "away" or done.open:
-        is_bad = done.outcome == "bad" or bool(done.open)
-        yield _gauge("ok", "1: nothing that nobody has acknowledged is wrong; 0: something is", 0 if is_bad else 1)
     counts = Counter((known.finding.member, _shown(known.finding.reason)) for known in done.open)
     family = GaugeMetricFamily(
         "plimsoll_audit_findings", "Findings that nobody has acknowledged", labels=["member", "reason"]
