@@ -1,4 +1,4 @@
-"""All logs of a consortium into one folder, which can then be audited without any node (protocol, "Tiles and receipts").
+"""All logs of a consortium into one folder that can be audited without any node (protocol, "Tiles and receipts").
 
 DIR/lineage               the manifests, with what shows them to be approved: a serialized plimsoll.v1.Lineage
 DIR/<log>/checkpoint      the newest head; with its cosignatures where it is witnessed
