@@ -1,15 +1,23 @@
-"""Every log's newest head is witnessed within seconds, whoever is away; who was away learns it from the others."""
+"""Every log's newest head is witnessed within seconds, whoever is away; who was away learns it from the others. And so
+is the log of an author that wants nothing of the kind: forked, it counts at what all had seen of it."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import grpc
 import pytest
 from plimsoll.v1 import lender_pb2, operator_pb2
 
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import row
+from tests.e2e.impostor import Impostor
 
 BEAT = 1
+HIDER, OTHERS = "lender-5", ("lender-1", "lender-2", "lender-3", "lender-4")
+#: Seconds until a log is overdue, and those of the longest wait for a speaker that is there, and of its turn.
+OVERDUE, TURNS = 5 * BEAT, 3 * 8 * BEAT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -81,3 +89,36 @@ def test_what_was_witnessed_is_still_known_after_a_restart(five: Cluster) -> Non
     five.start("lender-2")  # alone: it can neither sign nor ask
     five.wait_until(lambda: five.status("lender-2").state == "read-only", "lender-2 is up", 30)
     assert [log.witnessed_size for log in five.status("lender-2").logs] == sizes
+
+
+def withheld(hider: Impostor, number: int) -> int:
+    """Publishes a position, looks alive, and keeps to itself what is cosigned for it; the log's size."""
+    hider.publish(hider.position(f"test:71030{number}", hider.amounts(1_000_000 + number)))
+    for server in OTHERS[:number]:
+        with suppress(grpc.RpcError):  # it went back: unasked it has cosigned more
+            hider.beat(server)
+    return int(hider.log.size)
+
+
+def test_an_author_that_keeps_its_cosignatures_and_forks_counts_at_what_all_had_seen(five: Cluster) -> None:
+    five.restart("lender-1", "lender-3", "lender-4")
+    hider = Impostor(five, HIDER, OTHERS)
+    for number in (4, 1, 0):  # all are asked, one is, nobody is
+        size = withheld(hider, number)
+        assert all(log_of(five, at, HIDER).size == size for at in OTHERS)
+
+        def is_witnessed(size: int = size) -> bool:
+            return all(log_of(five, at, HIDER).witnessed_size == size for at in OTHERS)
+
+        five.wait_until(is_witnessed, f"witnessed without its author, which has asked {number}", OVERDUE + TURNS + 20)
+    other = hider.forked(1)
+    other.append(other.evaluation([bytes(31) + b"\2"]))
+    with suppress(grpc.RpcError):
+        other.push("lender-3", other.block(1))
+    five.wait_until(lambda: all(log_of(five, at, HIDER).frozen for at in OTHERS), "all have frozen it", 20)
+    assert all(log_of(five, at, HIDER).witnessed_size == hider.log.size for at in OTHERS)
+    for number in (4, 1, 0):
+        answer: lender_pb2.ExposureResponse = five.ask("lender-1", f"test:71030{number}")
+        assert answer.lenders == 1, "its debts count"
+        (log,) = (log for log in answer.logs if log.member == HIDER)
+        assert (log.frozen, log.size, log.witnessed_size) == (True, hider.log.size, hider.log.size)

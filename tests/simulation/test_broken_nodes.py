@@ -15,7 +15,7 @@ from node.chain.guard import SelfForkGuard
 from node.chain.unasked import Unasked
 from node.chain.witnessing import Witnessing
 from tests.simulation.machine import Kinds, Machine
-from tests.simulation.plan import Backup, Cut, Rewind
+from tests.simulation.plan import Backup, Cut, Plan, Rewind
 from tests.simulation.scenario import draw
 from tests.simulation.world import World, after_ceremony, play
 
@@ -128,7 +128,7 @@ def test_proofs_that_nobody_checks(monkeypatch):
     caught(only=lambda plan: plan.villain == "forger", seeds=600)
 
 
-def hoarded(plan) -> bool:
+def hoarded(plan: Plan) -> bool:
     return plan.villain == "hoarder"
 
 
