@@ -14,7 +14,7 @@ from client.audit.memory import Memory
 from client.audit.report import Finding
 from ledger.errors import InvalidInput, NotFound
 
-Put = Callable[[Path, bytes], None]
+Put = Callable[[Path, bytes], object]
 """Puts a file in place durably: all of it or nothing."""
 
 
