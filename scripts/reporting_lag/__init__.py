@@ -1,0 +1,1 @@
+"""What a lender misjudges because it learns late what others have lent (docs/gain.md)."""
