@@ -21,6 +21,7 @@ from client.cli import (
     backup,
     delegate,
     demo,
+    disclose,
     exposure,
     failure,
     lineage,
@@ -76,6 +77,7 @@ for _name, _function in (
     ("report", report.report),
     ("exposure", exposure.exposure),
     ("assess", assess.assess),
+    ("disclose", disclose.disclose),
 ):
     app.command(_name, cls=ConnectedCommand)(_function)
 app.add_typer(auditing.app)

@@ -102,6 +102,9 @@ class FakeNode(
     def Assess(self, request: lender_pb2.AssessRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._answer("Assess", request, context)
 
+    def Disclose(self, request: lender_pb2.DiscloseRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("Disclose", request, context)
+
     def Exposures(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         yield from self._stream("Exposures", list(request_iterator), context)
 

@@ -6,6 +6,7 @@ import typer
 
 from client.cli.auditing.acknowledge import acknowledge
 from client.cli.auditing.run import run
+from client.cli.auditing.verify_opening import verify_opening
 from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
 
 app = typer.Typer(
@@ -20,3 +21,4 @@ def _group() -> None:
 
 app.command("run", cls=ConnectedCommand)(run)
 app.command("acknowledge", cls=JsonCommand)(acknowledge)
+app.command("verify-opening", cls=ConnectedCommand)(verify_opening)
