@@ -32,6 +32,26 @@ def test_any_other_is_not(case):
         witness.witnessed(case["note"].encode(), LOG, COSIGNERS, 0)
 
 
+@pytest.mark.parametrize("case", VECTORS["shown"]["valid"], ids=range(len(VECTORS["shown"]["valid"])))
+def test_what_members_show_adds_up(case):
+    shown = witness.Shown(LOG, COSIGNERS, 0)
+    for said, expected in case:
+        found = shown.take(said["by"], said["note"].encode())
+        assert (found and {"size": found[0].size, "time": found[1]}) == expected
+
+
+@pytest.mark.parametrize("case", VECTORS["shown"]["refused"], ids=lambda case: case["why"])
+def test_members_show_what_they_have_cosigned_of_others(case):
+    with pytest.raises(Refused):
+        witness.Shown(LOG, COSIGNERS, 0).take(case["by"], case["note"].encode())
+
+
+@pytest.mark.parametrize("case", VECTORS["turns"], ids=range(len(VECTORS["turns"])))
+def test_members_take_turns(case):
+    found = witness.turn(*(case[name] for name in ("heartbeat", "gossip", "members", "author", "time")))
+    assert found == tuple(case[name] for name in ("quarter_seconds", "number", "quarter", "speaker"))
+
+
 def test_cosigning_keys_are_named_after_their_members_logs():
     for key in COSIGNERS:
         assert witness.cosigner_key(key.name.removesuffix("/cosigner"), key.public) == key

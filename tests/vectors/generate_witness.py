@@ -4,7 +4,10 @@
 
 Made from the page with the RFC's recursion and an Ed25519 library, without the ledger's code. The same run gives the
 same bytes. Five members; the author of the log is the first. "witnessed" has notes and the time at which each was;
-"evidence" has entries that prove a fork to who has the log's key. "why" says what is wrong with a refused example.
+"shown" has what members show one after the other of what they have cosigned ("by": the member's place), and, after
+each, what is witnessed by then; refused is what a member cannot show. "turns" says whose turn it is with a log (author,
+speaker: places) at a Unix time. "evidence" has entries that prove a fork to who has the log's key. "why" says what is
+wrong with a refused example.
 """
 
 from __future__ import annotations
@@ -92,6 +95,60 @@ def witnessed() -> dict[str, Any]:
     }
 
 
+def shown() -> dict[str, Any]:
+    def said(by: int, size: int, time: int = TIME, branch: int = 0, **others: int) -> dict[str, Any]:
+        times = {by: time} | {int(place[1:]): when for place, when in others.items()}
+        return {"by": by, "note": cosigned(entries(size, branch), times)}
+
+    seven = {"size": 7, "time": TIME + 4}
+    return {
+        "valid": [
+            [(said(1, 7), None), (said(4, 7, TIME + 4), None), (said(2, 7, TIME + 1), seven)],
+            # A line counts where its own member shows it.
+            [(said(1, 7, TIME, 0, _2=TIME, _3=TIME), None), (said(2, 7), None), (said(3, 7, TIME + 4), seven)],
+            # Of one size the first head stays, a smaller one says nothing more, and a larger one takes its place.
+            [(said(1, 7), None), (said(1, 7, TIME, 1), None), (said(1, 5), None), (said(2, 7), None),
+             (said(3, 7, TIME + 4), seven)],
+            [(said(1, 7), None), (said(2, 7), None), (said(1, 8), None), (said(3, 7), None),
+             (said(4, 7, TIME + 4), seven)],
+            # Two histories do not add up.
+            [(said(1, 7), None), (said(2, 7), None), (said(3, 7, TIME, 1), None), (said(4, 7, TIME, 1), None)],
+        ],
+        "refused": [
+            {"why": "not its own line", **said(1, 7), "by": 2},
+            {"why": "no line at all", "by": 1, "note": cosigned(entries(7), {})},
+            {"why": "the author shows its own log", **said(0, 7)},
+            {"why": "its line fails", "by": 1,
+             "note": note(text(entries(7)), LOG.line(text(entries(7))), COSIGNERS[1].line(text(entries(8)), TIME))},
+            {"why": "the log itself has not signed", "by": 1,
+             "note": note(text(entries(7)), COSIGNERS[1].line(text(entries(7)), TIME))},
+        ],
+    }  # fmt: skip
+
+
+def turns() -> list[dict[str, int]]:
+    """heartbeat, gossip: the policy's; quarter: of the turn, 0 .. 3."""
+    cases = [
+        (5, 2, 5, 0, TIME), (5, 2, 5, 0, TIME + 10), (5, 2, 5, 0, TIME + 29), (5, 2, 5, 0, TIME + 39),
+        (5, 2, 5, 0, TIME + 40), (5, 2, 5, 4, TIME + 40), (5, 2, 5, 2, TIME + 120), (1, 1, 3, 1, TIME + 7),
+        (1, 1, 3, 1, TIME + 8), (5, 2, 9, 8, TIME), (5, 2, 10, 8, TIME), (1, 3, 10, 9, TIME + 12345),
+        (5, 2, 100, 99, TIME + 99), (3600, 1, 4, 3, TIME), (1, 3600, 100, 50, TIME),
+    ]  # fmt: skip
+    return [_turn(*case) for case in cases]
+
+
+def _turn(heartbeat: int, gossip: int, members: int, author: int, time: int) -> dict[str, int]:
+    eights = -(-(members - 1) // 8)
+    seconds = 2 * max(heartbeat, gossip * eights)
+    number, rest = divmod(time, 4 * seconds)
+    others = [place % members for place in range(author + 1, author + members)]
+    return {
+        "heartbeat": heartbeat, "gossip": gossip, "members": members, "author": author, "time": time,
+        "quarter_seconds": seconds, "number": number, "quarter": rest // seconds,
+        "speaker": others[number % len(others)],
+    }  # fmt: skip
+
+
 def evidence() -> dict[str, Any]:
     pairs = [(5, 5, 0), (5, 5, 3), (4, 9, 2), (9, 4, 2), (8, 9, 7), (1, 300, 0)]
     return {
@@ -146,6 +203,8 @@ def main() -> None:
         "log_key": LOG.vkey,
         "cosigner_keys": [key.vkey for key in COSIGNERS],
         "witnessed": witnessed(),
+        "shown": shown(),
+        "turns": turns(),
         "evidence": evidence(),
     }
     (FOLDER / "witness.json").write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")
