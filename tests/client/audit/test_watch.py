@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from client.audit import memory
 from client.audit.keeping import Keeping
 from client.audit.lines import round_line
-from client.audit.memory import Memory
+from client.audit.memory import LogState, Memory
 from client.audit.metrics import Metrics
 from client.audit.report import Finding, LogReport, Report
 from client.audit.watch import LONGEST, Clock, Round, Watch
@@ -54,7 +54,7 @@ class World:
         log = LogReport("lender-2", Head("plimsoll/ab/lender-2", size, bytes(32)), heartbeat=int(self.now) - 5)
         report = Report("lender-1", CONSORTIUM, "Tests", logs=[log], findings=list(outcome))
         self.change(report)
-        return report, Memory(CONSORTIUM, {log.head.origin: log.head})
+        return report, Memory(CONSORTIUM, {log.head.origin: LogState(log.head)})
 
     def wait(self, seconds: float) -> None:
         self.waited.append(seconds)
