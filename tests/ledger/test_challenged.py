@@ -150,7 +150,7 @@ def test_an_author_that_challenges_itself_is_not_left_out(consortium, witnesses)
     assert left_out(consortium.ask(ASKER, BORROWER)) == []
 
 
-VOID = {
+VOID: dict[str, dict[str, object]] = {
     "another leaf": {"leaf": bytes(32)},
     "another index": {"index": 1},
     "an index beyond the log": {"index": 1 << 40},
