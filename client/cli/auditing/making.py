@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,32 +15,66 @@ from client.cli.output import progress, write_over
 if TYPE_CHECKING:
     from client.audit.memory import Memory
     from client.audit.report import Report
+    from client.audit.tiles import Tiles
     from client.audit.transcripts import Saved
     from client.credentials import Endpoint
+    from client.sdk import Session
+    from ledger.tlog_policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Making:
     """Makes an audit when it is called: a `client.audit.watch.Audit`."""
 
-    endpoint: Endpoint
+    source: Endpoint | Path
     peers: bool
     proofs: bool
     transcripts: tuple[Saved, ...]
+    policy: Policy | None = None
+    from_scratch: bool = False
 
     def __call__(self, last: Memory | None) -> tuple[Report, Memory]:
         """A new connection each time: what was wrong with the old one is of no use. Raises PlimsollError."""
         from client.audit.auditor import Auditor, Scope
-        from client.sdk import Session
 
-        scope = Scope(secrets.randbelow, self.peers, self.proofs, last, self.transcripts)
-        with Session(self.endpoint) as session, progress() as bar:
+        scope = Scope(
+            secrets.randbelow,
+            self.peers,
+            self.proofs,
+            last,
+            self.transcripts,
+            from_scratch=self.from_scratch,
+            policy=self.policy,
+            now=int(time.time()),
+        )
+        with self._opened() as source, progress() as bar:
             task = bar.add_task("asking", total=None)
             auditor = Auditor(
-                session, scope, lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
+                source, scope, lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
             )
             report = auditor.run()
             return report, auditor.remember(report)
+
+    def consortium(self) -> tuple[bytes, str]:
+        """Which one is audited, and through whom. Raises PlimsollError for a folder that does not tell."""
+        from client.audit import lineages
+        from client.audit.auditor import TILES
+        from client.audit.tiles import Tiles
+
+        if isinstance(self.source, Path):
+            return lineages.read(Tiles(self.source)).history.consortium, TILES
+        return self.source.caller.consortium, self.source.server_name.partition(".")[0]
+
+    @contextmanager
+    def _opened(self) -> Iterator[Session | Tiles]:
+        from client.audit.tiles import Tiles
+        from client.sdk import Session
+
+        if isinstance(self.source, Path):
+            yield Tiles(self.source)
+            return
+        with Session(self.source) as session:
+            yield session
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ from client.cli.connect import endpoint
 from client.cli.failure import UsageError
 from client.cli.options import settings_of
 from client.cli.output import answer, write_over
+from ledger.errors import InvalidInput
 
 if TYPE_CHECKING:
     from client.audit.transcripts import Saved
+    from ledger.tlog_policy import Policy
 
 
 def run(
@@ -29,12 +31,22 @@ def run(
         str | None,
         typer.Option(metavar="MEMBER", help="With --home: read from this member's node.", show_default=False),
     ] = None,
-    proofs: Annotated[bool, typer.Option("--proofs", help="Check the proof of every position, on all cores.")] = False,
+    tiles: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Read this folder of tiles, and no node.", show_default=False)
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Whose cosignatures count (C2SP tlog-policy).", show_default=False),
+    ] = None,
+    proofs: Annotated[bool, typer.Option(help="Check the proof of every position that is new, on all cores.")] = True,
     peers: Annotated[bool, typer.Option(help="Compare with the heads that the other members hold.")] = True,
     state: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="What the last audit saw and found; read, then written.", show_default=False),
     ] = None,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="With --state: read every log from its first entry all the same.")
+    ] = False,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report for people there, too.", show_default=False)
     ] = None,
@@ -50,7 +62,7 @@ def run(
         ),
     ] = None,
 ) -> None:
-    """Read every log through any member's node, and verify all of it.
+    """Read every log through any member's node, or out of a folder of tiles, and verify all of it.
 
     Entries, trees, signed heads, receipts, the manifest's signatures and the key ceremony are checked, and saved
     transcripts without any secret. Where something is wrong the member and the first bad entry are named.
@@ -64,11 +76,13 @@ def run(
         raise UsageError("--metrics is for --watch")
     address = None if metrics is None else metrics_address(metrics)
     last = keeping.last()  # whether it can be read is found out before anybody is asked
-    reached = endpoint(settings, "auditor", through)
-    making = Making(reached, peers, proofs, tuple(_saved(path) for path in transcript or ()))
+    if tiles is not None and (through is not None or settings.address is not None):
+        raise UsageError("--tiles reads a folder, and asks no node")
+    saved, rule = tuple(_saved(path) for path in transcript or ()), None if policy is None else _policy(policy)
+    source = endpoint(settings, "auditor", through) if tiles is None else tiles
+    making = Making(source, peers, proofs, saved, rule, from_scratch)
     if watch:
-        whose = reached.server_name.partition(".")[0]
-        rounds = Watch(making, keeping, reached.caller.consortium, whose, Clock(time.time, time.monotonic))
+        rounds = Watch(making, keeping, *making.consortium(), Clock(time.time, time.monotonic))
         return watch_on(rounds, files, interval, address, as_json=settings.json)
     report, seen = making(last)
     now = int(time.time())
@@ -81,6 +95,15 @@ def run(
     if code := exit_code(facts["verdict"]):
         raise typer.Exit(code)
     return None
+
+
+def _policy(path: Path) -> Policy:
+    from ledger.tlog_policy import parse_policy
+
+    try:
+        return parse_policy(path.read_bytes())
+    except InvalidInput as error:
+        raise error.under(str(path)) from error
 
 
 def _saved(path: Path) -> Saved:

@@ -61,7 +61,7 @@ def test_every_command_is_in_the_table_and_no_other() -> None:
 def test_every_option_of_a_command_is_told_and_exists(name: str) -> None:
     told = set(re.findall(r"--[a-z][a-z-]+|(?<=\[)-[a-z]\b", section(name)))
     assert told - SHARED <= options_of(name)
-    assert options_of(name) - SHARED - told <= {"--peers"}  # the default; only its opposite is worth telling
+    assert options_of(name) - SHARED - told <= {"--peers", "--proofs"}  # defaults: their opposites are told
 
 
 def test_the_shared_options_are_those_of_the_program() -> None:
