@@ -182,8 +182,10 @@ class Log:
         code = KIND_CODES.get(kind) if isinstance(kind, str) else kind
         if code is None or not 0 <= code <= MAX_KIND or code == Kind.POSITION:
             raise InvalidInput("BAD_KIND", "entries of this kind are not indexed", "kind")
-        size = self.size
-        return self._kind_indices(code, start, size if stop is None else min(stop, size), reverse)
+        state = self.state
+        if not state.counts.get(code):  # asked for in every query of kinds that are mostly not there
+            return iter(())
+        return self._kind_indices(code, start, state.size if stop is None else min(stop, state.size), reverse)
 
     def _kind_indices(self, code: int, start: int, stop: int, reverse: bool) -> Iterator[int]:
         if start < stop:

@@ -69,7 +69,7 @@ def lie() -> None:
                 raise
             return os.urandom(PROOF_SIZE)
 
-    proving.prove_record = shown  # type: ignore[attr-defined]
+    proving.prove_record = shown  # type: ignore[attr-defined, assignment]
 
 
 def _outstanding(*arguments: Any) -> int:

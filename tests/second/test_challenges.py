@@ -86,6 +86,7 @@ def selected(change=lambda message: None, log="lender-5", place=None, size=None,
         raws[log][place] = message.SerializeToString()
     world = world_of(raws)
     asked = entry.read(peer_pb2.DecryptRequest.FromString(unhex(QUERIES[1]["request"])).entry)
+    assert asked is not None
     sizes = list(asked.body.sizes)
     by = challenged.challengers(world, sizes, asked.body.settled if settled is None else settled)
     key = unhex(VECTORS["query_key"])
@@ -127,5 +128,6 @@ def test_of_a_flood_the_newest_256_count():
 def test_labels_of_challenges_and_answers_are_of_what_they_name():
     leaf = WORLD.log("lender-2").leaves[0]
     challenge = entry.read(RAW["lender-5"][PLACES[0]])
+    assert challenge is not None
     assert challenge.label == labels.challenge(CONSORTIUM.origin("lender-2"), 0, leaf)
     assert labels.answer(leaf) in WORLD.log("lender-2").places
