@@ -27,6 +27,7 @@ from client.cli import (
     lineage,
     proposals,
     propose,
+    receipt,
     replay,
     report,
     simulate,
@@ -78,6 +79,7 @@ for _name, _function in (
     ("exposure", exposure.exposure),
     ("assess", assess.assess),
     ("disclose", disclose.disclose),
+    ("receipt", receipt.receipt),
 ):
     app.command(_name, cls=ConnectedCommand)(_function)
 app.add_typer(auditing.app)

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.audit import lineages
 from client.audit.logs import LogId, logs_of
 from client.export.folder import LogFolder, write_durably
+from client.export.lineage import read_lineage
 from client.export.one_log import Exported, LogExport, Progress
 from client.sdk import Session
 from ledger.checkpoint import parse_head_text
@@ -112,9 +112,7 @@ def _by_origin(notes: Iterable[bytes]) -> dict[str, list[bytes]]:
 
 def _follow(session: Session, folder: Path) -> Lineage:
     """The manifests, of the node or of the folder, whichever knows more; written before any log that needs them."""
-    shown = lineages.read(session)
-    if shown.history.consortium != session.endpoint.caller.consortium:
-        raise Unverified("OTHER_CONSORTIUM", "the node's manifest is not of the consortium in our certificate")
+    shown = read_lineage(session)
     path = folder / LINEAGE
     known = open_lineage(path.read_bytes()) if path.exists() else None
     if known is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import typer
 
 from client.cli.auditing.acknowledge import acknowledge
+from client.cli.auditing.export_tiles import export_tiles
+from client.cli.auditing.keys import keys
+from client.cli.auditing.policy import policy
 from client.cli.auditing.run import run
 from client.cli.auditing.verify_opening import verify_opening
 from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
@@ -22,3 +25,6 @@ def _group() -> None:
 app.command("run", cls=ConnectedCommand)(run)
 app.command("acknowledge", cls=JsonCommand)(acknowledge)
 app.command("verify-opening", cls=ConnectedCommand)(verify_opening)
+app.command("export-tiles", cls=ConnectedCommand)(export_tiles)
+app.command("keys", cls=ConnectedCommand)(keys)
+app.command("policy", cls=ConnectedCommand)(policy)
