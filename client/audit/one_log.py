@@ -23,6 +23,7 @@ from client.audit.tiles import BadTile, Tiles
 from client.audit.witnesses import Claim
 from client.audit.workers import Workers
 from ledger import merkle
+from ledger.block import MAX_ENTRIES
 from ledger.ceremony import CeremonyEntry
 from ledger.checkpoint import Head
 from ledger.errors import Exhausted, NotFound, PlimsollError, Unavailable, Unverified
@@ -140,7 +141,7 @@ class OneLog:
             if self.id.ended is None or self.id.ended.size:  # one that never had an entry nobody has to keep
                 self._note(error, self.follower.size)
         except PlimsollError as error:
-            self._note(error, self.follower.size)
+            self._note(error, self._first_unread(error, expected))
 
     def check_end(self) -> None:
         """That a log that has ended is the one the manifest means, as far as it counts."""
@@ -284,6 +285,20 @@ class OneLog:
             except PlimsollError:
                 return index
         return block.start
+
+    def _first_unread(self, error: PlimsollError, expected: int) -> int:
+        """The first entry that a source which broke off in the middle of a block cannot show. Receipts tell, within as
+        many entries as a block can have."""
+        start = self.follower.size
+        if isinstance(error, Unavailable | Exhausted | NotFound):
+            return start
+        for index in range(start, min(expected, start + MAX_ENTRIES)):
+            try:
+                answer = self._source.receipt(self.key.name, index)
+                Receipt.parse(answer.receipt).verify(answer.entry, self.key)
+            except PlimsollError:
+                return index
+        return start
 
     def _note(self, error: PlimsollError, index: int | None) -> None:
         """What may succeed later was not checked; all else is wrong."""
