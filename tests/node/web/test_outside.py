@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +10,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger.checkpoint import SignedHead
 from ledger.cosignature import verify_cosignature
@@ -22,68 +19,32 @@ from ledger.web import OutsideWitness
 from node.clock import Clock
 from node.web import outside
 from node.web.outside import Outside
+from tests.e2e.elsewhere import Witness
 from tests.ledger.witnesses import AUTHOR, chain_of, entry, signer
 from tests.lenders import manifest
-from tests.second import merkle as second_merkle
-from tests.second.refusal import Refused
 
 MANIFEST = manifest(5)
 LOG_KEY = MANIFEST.log_key(AUTHOR)
 
 
-class Witness:
-    """One of its own making: nothing of the ledger's. `behave` changes what it answers."""
+class Lying(Witness):
+    """`behave` changes what it answers."""
 
     def __init__(self, name: str = "w1") -> None:
-        self.name = name
-        self.secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
-        self.public = self.secret.public_key().public_bytes_raw()
-        self.size, self.root = 0, b""
-        self.time = 1_700_000_000
-        self.asked: list[tuple[int, int]] = []
-        self.statuses: list[int] = []
+        super().__init__(name)
         self.behave = ""
-        self.port = 0
-
-    @property
-    def id(self) -> bytes:
-        return hashlib.sha256(self.name.encode() + b"\n\x04" + self.public).digest()[:4]
-
-    @property
-    def key(self) -> VerifierKey:
-        encoded = base64.b64encode(b"\x04" + self.public).decode()
-        return VerifierKey.parse(f"{self.name}+{self.id.hex()}+{encoded}")
+        self.statuses: list[int] = []
 
     @property
     def outside(self) -> OutsideWitness:
-        return OutsideWitness(self.name, self.key, f"http://127.0.0.1:{self.port}/some/prefix")
+        return OutsideWitness(self.name, self.verifier, self.url)
 
-    def answer(self, raw: bytes) -> tuple[int, str, bytes]:
-        first, _, note = raw.partition(b"\n\n")
-        lines = first.decode().split("\n")
-        old, proof = int(lines[0].removeprefix("old ")), [base64.b64decode(line) for line in lines[1:]]
-        text = note.rpartition(b"\n\n")[0] + b"\n"
-        _, size_text, root_text = text.decode().split("\n")[:3]
-        size, root = int(size_text), base64.b64decode(root_text)
-        self.asked.append((old, size))
-        if old != self.size:
-            return 409, "text/x.tlog.size", b"%d\n" % self.size
-        try:
-            if old:
-                second_merkle.check_consistency(old, size, self.root, root, proof)
-        except Refused:
-            return 422, "text/plain", b""
-        self.size, self.root = size, root
-        return 200, "text/plain", self.line(text)
-
-    def line(self, text: bytes) -> bytes:
-        self.time += 1
-        signed = self.secret.sign(b"cosignature/v1\ntime %d\n" % self.time + text)
-        payload = self.id + self.time.to_bytes(8, "big") + signed
-        return f"— {self.name} {base64.b64encode(payload).decode()}\n".encode()
+    @property
+    def verifier(self) -> VerifierKey:
+        return VerifierKey.parse(self.key)
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Witness]:
+    async def serving(self) -> AsyncIterator[Lying]:
         server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -115,11 +76,11 @@ class Witness:
         return (status, kind, body) if lie is None else lie(self, kind, body)
 
 
-Lie = Callable[[Witness, str, bytes], tuple[int, str, bytes]]
+Lie = Callable[[Lying, str, bytes], tuple[int, str, bytes]]
 SIZE = "text/x.tlog.size"
 LIES: dict[str, Lie] = {
     "bad signature": lambda one, kind, body: (200, kind, one.line(b"another text\n")),
-    "another key": lambda one, kind, body: (200, kind, Witness("w9").line(b"x\n")),
+    "another key": lambda one, kind, body: (200, kind, Lying("w9").line(b"x\n")),
     "garbage": lambda one, kind, body: (200, kind, b"\xff" * 100),
     "nothing": lambda one, kind, body: (200, kind, b""),
     "far too much": lambda one, kind, body: (200, kind, body * 10_000),
@@ -136,7 +97,7 @@ LIES: dict[str, Lie] = {
 class Author:
     """lender-1, whose log grows, towards these witnesses."""
 
-    def __init__(self, *witnesses: Witness) -> None:
+    def __init__(self, *witnesses: Lying) -> None:
         self.chain = chain_of(MANIFEST)
         self.grow(5)
         self.outside = Outside(
@@ -164,11 +125,11 @@ class Author:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=outside.TIMEOUT)) as session:
             await self.outside._round(session)
 
-    def lines(self, *witnesses: Witness) -> list[str]:
+    def lines(self, *witnesses: Lying) -> list[str]:
         """Who has cosigned what is shown; every line verified."""
         shown = self.outside.dressed(self.head)
         for line in shown.note.signatures[1:]:
-            key = next(each.key for each in witnesses if line.is_by(each.key))
+            key = next(each.verifier for each in witnesses if line.is_by(each.verifier))
             verify_cosignature(shown.note.text, line, key)
         return [line.name for line in shown.note.signatures[1:]]
 
@@ -179,7 +140,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_new_witness_cosigns_and_follows_the_log() -> None:
-    async with Witness().serving() as one:
+    async with Lying().serving() as one:
         author = Author(one)
         await author.round()
         assert author.lines(one) == ["w1"]
@@ -192,7 +153,7 @@ async def test_a_new_witness_cosigns_and_follows_the_log() -> None:
 
 
 async def test_a_node_that_has_forgotten_asks_from_where_the_witness_stands() -> None:
-    async with Witness().serving() as one:
+    async with Lying().serving() as one:
         author = Author(one)
         await author.round()
         author.grow(4)
@@ -204,7 +165,7 @@ async def test_a_node_that_has_forgotten_asks_from_where_the_witness_stands() ->
 
 @pytest.mark.parametrize("lie", [*LIES, "slow"])
 async def test_a_witness_that_lies_or_is_slow_costs_its_line_alone(lie: str) -> None:
-    async with Witness("w1").serving() as good, Witness("w2").serving() as bad:
+    async with Lying("w1").serving() as good, Lying("w2").serving() as bad:
         author = Author(good, bad)
         bad.behave = lie
         async with asyncio.timeout(5):
@@ -221,7 +182,7 @@ async def test_a_witness_that_lies_or_is_slow_costs_its_line_alone(lie: str) -> 
 
 
 async def test_a_witness_that_is_away_is_asked_ever_more_rarely_and_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Witness()
+    one = Lying()
     async with one.serving():
         pass
     author = Author(one)
@@ -240,7 +201,7 @@ async def test_a_witness_that_is_away_is_asked_ever_more_rarely_and_told_of(monk
 
 
 async def test_a_log_that_grows_shows_the_last_head_that_was_cosigned(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Witness().serving() as one:
+    async with Lying().serving() as one:
         author = Author(one)
         await author.round()
         author.grow(1)
@@ -251,7 +212,7 @@ async def test_a_log_that_grows_shows_the_last_head_that_was_cosigned(monkeypatc
 
 
 async def test_a_witness_with_another_history_is_named() -> None:
-    async with Witness().serving() as one:
+    async with Lying().serving() as one:
         author = Author(one)
         await author.round()
         one.root = bytes(32)
@@ -262,7 +223,7 @@ async def test_a_witness_with_another_history_is_named() -> None:
 
 
 async def test_it_runs_until_it_is_cancelled() -> None:
-    async with Witness().serving() as one:
+    async with Lying().serving() as one:
         author = Author(one)
         running = asyncio.create_task(author.outside.run())
         async with asyncio.timeout(10):
@@ -277,13 +238,13 @@ async def test_it_runs_until_it_is_cancelled() -> None:
 def test_a_file_of_certificates_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for name in ("ca.pem", "absent.pem"):
-        witness = OutsideWitness("w1", Witness().key, "https://w.example", name)
+        witness = OutsideWitness("w1", Lying().verifier, "https://w.example", name)
         with pytest.raises(InvalidInput) as caught:
             outside._trust(witness, tmp_path, 3)
         assert caught.value.path == "config.toml.web.witnesses[3].ca"
 
 
 def test_the_machines_certificates_are_trusted_where_none_are_named(tmp_path: Path) -> None:
-    context = outside._trust(OutsideWitness("w1", Witness().key, "https://w.example"), tmp_path, 0)
+    context = outside._trust(OutsideWitness("w1", Lying().verifier, "https://w.example"), tmp_path, 0)
     assert context is not None
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
