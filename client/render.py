@@ -94,6 +94,10 @@ def status(response: operator_pb2.StatusResponse) -> RenderableType:
         ("disk", f"{mebibytes(response.disk_used_bytes)} used, {_free(response)}"),
         ("memory", mebibytes(response.memory_bytes)),
     ]
+    told = response.challenges
+    if told.asked or told.answered:
+        doubts = f"{told.proved:,} records proved, {told.pending:,} pending, {told.challenged:,} challenged"
+        facts.append(("challenges", f"{doubts}; {told.answered:,} of our own answered"))
     alerts = [_warning(alert) for alert in response.alerts]
     return Group(*alerts, pairs(facts), _logs(response.logs), _peers(response.peers))
 

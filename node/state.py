@@ -72,6 +72,17 @@ class State:
             sequence=manifest.sequence,
             alerts=[alert for part in self._alerting for alert in part.alerts],
             disk_reserve_bytes=self._disk.reserve_bytes,
+            challenges=self._challenges(),
+        )
+
+    def _challenges(self) -> operator_pb2.ChallengeStatus:
+        counts = self._parts.doubting.counts
+        return operator_pb2.ChallengeStatus(
+            asked=counts.asked,
+            proved=counts.good,
+            pending=len(counts.pending),
+            challenged=counts.challenged,
+            answered=self._parts.answering.counted,
         )
 
     def _state(self) -> str:

@@ -204,6 +204,7 @@ class StatusResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     DISK_RESERVE_BYTES_FIELD_NUMBER: _builtins.int
+    CHALLENGES_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """The member that runs it."""
     consortium: _builtins.str
@@ -246,6 +247,10 @@ class StatusResponse(_message.Message):
     def alerts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What a person should look at, in plain words; empty when all is well."""
 
+    @_builtins.property
+    def challenges(self) -> Global___ChallengeStatus:
+        """What has become of records that were doubted."""
+
     def __init__(
         self,
         *,
@@ -266,14 +271,53 @@ class StatusResponse(_message.Message):
         sequence: _builtins.int = ...,
         alerts: _abc.Iterable[_builtins.str] | None = ...,
         disk_reserve_bytes: _builtins.int = ...,
+        challenges: Global___ChallengeStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["challenges", b"challenges", "keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "borrowers", b"borrowers", "consortium", b"consortium", "disk_free_bytes", b"disk_free_bytes", "disk_reserve_bytes", b"disk_reserve_bytes", "disk_used_bytes", b"disk_used_bytes", "keys", b"keys", "logs", b"logs", "manifest", b"manifest", "member", b"member", "memory_bytes", b"memory_bytes", "name", b"name", "peers", b"peers", "sequence", b"sequence", "state", b"state", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "borrowers", b"borrowers", "challenges", b"challenges", "consortium", b"consortium", "disk_free_bytes", b"disk_free_bytes", "disk_reserve_bytes", b"disk_reserve_bytes", "disk_used_bytes", b"disk_used_bytes", "keys", b"keys", "logs", b"logs", "manifest", b"manifest", "member", b"member", "memory_bytes", b"memory_bytes", "name", b"name", "peers", b"peers", "sequence", b"sequence", "state", b"state", "uptime_seconds", b"uptime_seconds", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StatusResponse: _TypeAlias = StatusResponse  # noqa: Y015
+
+@_typing.final
+class ChallengeStatus(_message.Message):
+    """Doubted records, since the node's start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASKED_FIELD_NUMBER: _builtins.int
+    PROVED_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    CHALLENGED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    asked: _builtins.int
+    """How often authors were asked for proofs."""
+    proved: _builtins.int
+    """Records of others that were proved well-formed."""
+    pending: _builtins.int
+    """Records whose authors are still being asked."""
+    challenged: _builtins.int
+    """Records of others that this node challenged in its log."""
+    answered: _builtins.int
+    """Challenges of this member's own records that were answered."""
+    def __init__(
+        self,
+        *,
+        asked: _builtins.int = ...,
+        proved: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        challenged: _builtins.int = ...,
+        answered: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "asked", b"asked", "challenged", b"challenged", "pending", b"pending", "proved", b"proved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChallengeStatus: _TypeAlias = ChallengeStatus  # noqa: Y015
 
 @_typing.final
 class ProposeRequest(_message.Message):
