@@ -92,12 +92,12 @@ class Unasked:
         """Whether what was held of this log a while ago is not known to be witnessed."""
         return self._waits(origin) > turns.overdue_seconds(self._manifest.policy)
 
-    def holds_off(self, author: str, head: Head) -> bool:
-        """Whether its author is not to be answered with a cosignature on this head now."""
+    def holds_off(self, head: Head) -> bool:
+        """Whether this head is not to be cosigned now, as its author asks. Raises Unverified."""
         if not self.overdue(head.origin) or self._turn().quarter == turns.ASKED:
             return False
-        mine = self._shown.by(author, self._member)
-        return mine is None or mine.head != head
+        last = self._witness.last(head.origin)
+        return last is None or last.head != head
 
     def cosigned(self, author: str, signed: SignedHead, line: SignatureLine) -> None:
         """This node has cosigned that head."""

@@ -227,7 +227,7 @@ class Witnessing:
             self._gossip.check_one_history(caller)
             raise Unverified("OTHER_ROOT", "the head is of another history than the one held", "head")
         self._arrivals.confirm(head.origin, self._clock.monotonic() - max(0.0, self._clock.unix() - spoken))
-        if not self._may_cosign(head.origin) or self.unasked.holds_off(caller, head):
+        if not self._may_cosign(head.origin) or self.unasked.holds_off(head):
             return peer_pb2.WitnessResponse()
         line = await self._cosigned(signed)
         if self._consortium.manifest is manifest:
@@ -251,7 +251,7 @@ class Witnessing:
         if not self._may_cosign(request.origin):
             raise Unready("UNCONFIRMED_MEMORY", "other members must first say how far this log has got")
         signed = SignedHead(Head(request.origin, request.size, request.root), request.note)
-        if self.unasked.holds_off(author, signed.head):
+        if self.unasked.holds_off(signed.head):
             raise Unready("OVERDUE_LOG", "this log is overdue, and is cosigned in turns: ask again later", "checkpoint")
         try:
             line = await self._off_loop(self._witness.extend, request, int(self._clock.unix()))
