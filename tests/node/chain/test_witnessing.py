@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 from time import sleep
 
 import pytest
 from plimsoll.v1 import peer_pb2
 
+from ledger import merkle
 from ledger.cosigned import verify_witnessed, witnesses
-from ledger.errors import PlimsollError
+from ledger.errors import NotFound, PlimsollError, Unready, Unverified
+from ledger.tlog_witness import AddCheckpoint, OldSize
 from ledger.witness import Witness
 from node.chain import witnessing
 from tests.ledger.witnesses import cosigned, cosigner, entry, head_of, history, name
@@ -220,3 +223,65 @@ async def test_an_author_that_gets_a_wrong_answer_takes_no_notice(threads):
     assert kept is not None
     assert "lender-3" not in witnesses(kept.signed, MANIFEST, "lender-1")
     verify_witnessed(kept.signed.note.encode(), MANIFEST, "lender-1")
+
+
+def asked(old: int, size: int, branch: int = 0, author: int = 1) -> AddCheckpoint:
+    """By C2SP tlog-witness, with the proof."""
+    entries = history(size, branch)
+    leaves = [merkle.leaf_hash(one) for one in entries]
+    path: tuple[bytes, ...] = ()
+    if old:
+        path = merkle.consistency_path(
+            old, size, lambda level, n: merkle.root_of(leaves[n << level : (n + 1) << level])
+        )
+    head = head_of(entries, MANIFEST, author)
+    return AddCheckpoint(old, path, head.head.origin, size, head.head.root, head.note)
+
+
+async def test_what_is_cosigned_on_request_and_by_heartbeats_is_one_memory(threads):
+    nodes = network(threads)
+    await nodes[0].committer.append(history(5))
+    await settled(nodes)
+    await nodes[0].beat()
+    with pytest.raises(OldSize) as caught:
+        await nodes[1].witnessing.extend(asked(0, 5))
+    assert caught.value.size == 5
+    assert await nodes[1].witnessing.extend(asked(5, 5))
+    await nodes[0].committer.append(history(9)[5:])
+    await settled(nodes)
+    assert await nodes[1].witnessing.extend(asked(5, 9))
+    await nodes[0].beat()
+    assert nodes[0].witnessed.size(nodes[0].origin(1)) == 9
+
+
+async def test_on_request_nothing_is_cosigned_before_others_have_said_how_far_the_log_has_got(threads):
+    nodes = network(threads)
+    await nodes[0].committer.append(history(5))
+    with pytest.raises(Unready) as caught:
+        await nodes[1].witnessing.extend(asked(0, 5))
+    assert caught.value.reason == "UNCONFIRMED_MEMORY"
+    await settled(nodes)
+    assert await nodes[1].witnessing.extend(asked(0, 5))
+
+
+async def test_on_request_no_log_is_cosigned_but_other_members(threads):
+    nodes = network(threads)
+    await nodes[0].committer.append(history(5))
+    await settled(nodes)
+    with pytest.raises(NotFound):
+        await nodes[0].witnessing.extend(asked(0, 5))
+    with pytest.raises(NotFound):
+        await nodes[1].witnessing.extend(replace(asked(0, 5), origin="log.example/rome"))
+
+
+async def test_a_head_of_another_history_that_is_posted_shows_the_fork(threads):
+    nodes = network(threads)
+    await nodes[0].committer.append(history(5))
+    await settled(nodes)
+    for request in (asked(0, 5, branch=1), asked(0, 4, branch=1)):
+        with pytest.raises(PlimsollError):
+            await nodes[1].witnessing.extend(request)
+    assert "two histories" in nodes[1].gossip.problems[nodes[0].origin(1)]
+    with pytest.raises(Unverified) as caught:
+        await nodes[1].witnessing.extend(asked(0, 5))
+    assert caught.value.reason == "FORK"
