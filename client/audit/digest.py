@@ -11,12 +11,13 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from google.protobuf.message import DecodeError
 from plimsoll.v1 import entry_pb2, peer_pb2
 
 from ledger.entries import UNSOUND, Kind, file_entry, parse_entry
-from ledger.entry_wire import label_of_plain_position
+from ledger.entry_wire import PlainTimes
 from ledger.errors import InvalidInput
 
 CEREMONY = frozenset({Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION})
@@ -67,20 +68,14 @@ def digest(start: int, entries: Sequence[bytes]) -> Digest:
     sha256 = hashlib.sha256
     leaves = tuple([sha256(b"\x00" + entry).digest() for entry in entries])  # RFC 6962, as ledger.merkle has it
     reader = _Reader()
-    times, read_time, others = array("q"), _plain_time, 0
-    position = UNTIMED
-    for index, entry in enumerate(entries, start):
-        if label_of_plain_position(entry) is not None:
-            position = read_time(entry)
-            times.append(position)
-            continue
-        others += 1
-        times.append(reader.read(index, entry))
-        if reader.last == Kind.POSITION:
-            position = times[-1]
+    plain = list(PlainTimes().read(entries))
+    if None in plain:
+        times, last = reader.read_others(start, entries, plain)
+    else:
+        times, last = array("q", cast("list[int]", plain)), len(plain) - 1
     codes = reader.codes
-    if len(entries) > others:
-        codes[Kind.POSITION] += len(entries) - others
+    if positions := len(plain) - plain.count(None):
+        codes[Kind.POSITION] += positions
     return Digest(
         start,
         leaves,
@@ -90,22 +85,8 @@ def digest(start: int, entries: Sequence[bytes]) -> Digest:
         tuple(reader.questions),
         tuple(reader.evaluations),
         reader.unsound,
-        position,
+        UNTIMED if last < 0 else times[last],
     )
-
-
-def _plain_time(entry: bytes) -> int:
-    """Of a position as our own encoder writes it, whose time stands first, in at most five bytes."""
-    byte = entry[5]
-    if entry[4] >= 0x80 and byte < 0x80:  # five bytes, as from 1978 on
-        one, two, three, four = entry[1:5]
-        return one & 0x7F | (two & 0x7F) << 7 | (three & 0x7F) << 14 | (four & 0x7F) << 21 | byte << 28
-    value = 0
-    for place, byte in enumerate(entry[1:6]):
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            break
-    return value
 
 
 class _Reader:
@@ -117,11 +98,17 @@ class _Reader:
         self.questions: list[Question] = []
         self.evaluations: list[tuple[int, int, int]] = []
         self.unsound: tuple[int, str] | None = None
-        self.last = UNSOUND
 
-    def read(self, index: int, entry: bytes) -> int:
-        """Files an entry; its time."""
-        self.last = code = file_entry(entry).code
+    def read_others(self, start: int, entries: Sequence[bytes], plain: Sequence[int | None]) -> tuple[array[int], int]:
+        """plain: the times of those that are plain positions. All times, and the place of the last position, or -1."""
+        times, last = array("q"), -1
+        for place, (entry, time) in enumerate(zip(entries, plain, strict=True)):
+            code = Kind.POSITION if time is not None else file_entry(entry).code
+            times.append(self._read(start + place, code, entry) if time is None else time)
+            last = place if code == Kind.POSITION else last
+        return times, last
+
+    def _read(self, index: int, code: int, entry: bytes) -> int:
         self.codes[code] += 1
         time = _time(entry)
         if code == UNSOUND:

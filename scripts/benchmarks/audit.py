@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 from client.audit.auditor import Auditor, Scope
+from client.audit.digest import digest
 from client.audit.follower import Follower
-from client.audit.tally import Tally
-from ledger import fsck
+from client.audit.logs import LogId
+from client.audit.one_log import OneLog
+from client.audit.tally import Ground, Tally
+from client.audit.tiles import CHECKPOINT, Tiles
+from client.audit.workers import Workers
+from ledger import fsck, merkle
 from ledger.block import blocks_from
+from ledger.history import History
+from ledger.joined import log_name
+from ledger.log import Log
 from ledger.log_keys import LogKeys
 from ledger.own_log import OwnLog
 from ledger.store import Store, prefix_end
+from ledger.tiles import encode_bundle, tiles_of
+from ledger.tree import TILE_WIDTH
 from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick
@@ -29,6 +41,7 @@ _TARGET = 300_000.0
 def run(stage: Stage) -> list[Figure]:
     """In this process on one log, then through a node."""
     (stage.folder / "audit").mkdir()
+    history = History([stage.cluster.manifest])
     with closing(LevelStore(stage.folder / "audit" / "store")) as store:
         own, count = synthetic.own_log(store), stage.pick(100_000, 10_000)
         stage.say(f"a log of {count} records")
@@ -37,15 +50,22 @@ def run(stage: Stage) -> list[Figure]:
         laps = alternate(
             {
                 "fsck": lambda: lambda: fsck.check_log(store, own.log.keys, own.log.key).size,
-                "follow": lambda: lambda: _follow(own),
+                "follow": lambda: lambda: _follow(own, history),
                 "chain": lambda: lambda: _chain(store, own.log.keys),
             },
             stage.pick(5, 2),
         )
+        stage.say("out of a folder of tiles")
+        tiles = time_lap(_folder(stage, own, history))
     figures = [
         _figure("everything stored (fsck)", laps["fsck"], laps["chain"]),
         _figure("an auditor's verification of blocks", laps["follow"], laps["chain"]),
     ]
+    yardstick = Yardstick(
+        "LevelDB scan, SHA-256 chain", rate(laps["chain"]), tiles.rate / rate(laps["chain"]), DESIGN_CHAIN
+    )
+    cores = os.cpu_count() or 1
+    figures.append(Figure(f"a folder of tiles, {cores} cores", tiles.rate, "records/s", _TARGET * cores, [yardstick]))
     return [*figures, _whole(stage, rate(laps["chain"]))]
 
 
@@ -54,12 +74,60 @@ def _figure(name: str, laps: list[Lap], chain: list[Lap]) -> Figure:
     return Figure(name, rate(laps), "records/s", _TARGET, [yardstick])
 
 
-def _follow(own: OwnLog) -> int:
+def _tally(own: OwnLog, history: History) -> Tally:
+    log = LogId(own.log.member, own.log.key, 1)
+    return Tally(log, Ground(history, frozenset(), {log.origin: log.key}, random.randrange))
+
+
+def _follow(own: OwnLog, history: History) -> int:
     """Blocks as a node makes them, verified and counted as the auditor does."""
-    follower, tally = Follower(own.log.key), Tally(own.log.member, keep_labels=False)
+    follower, tally = Follower(own.log.key), _tally(own, history)
     for block in blocks_from(own.log, 0):
-        tally.count(follower.take(block))
+        found = digest(block.start, block.entries)
+        follower.take(block, found.leaves)
+        tally.count(found)
     return follower.size
+
+
+def _folder(stage: Stage, own: OwnLog, history: History) -> Callable[[], Callable[[], int]]:
+    """A log out of a folder of tiles, by all processes."""
+    folder = stage.folder / "audit" / "tiles"
+    write_tiles(folder / log_name(own.log.origin), own.log)
+
+    def prepare() -> Callable[[], int]:
+        workers = Workers()
+        for _ in range(workers.count):  # a process takes half a second to start, which is not what is measured
+            workers.submit(digest, 0, []).result()
+        log = OneLog(Tiles(folder), LogId(own.log.member, own.log.key, 1), lambda _: _tally(own, history))
+
+        def timed() -> int:
+            with workers:
+                log.read(own.log.size, lambda *_: None, workers)
+            if log.findings:
+                raise RuntimeError(f"the audit found: {log.findings}")
+            return log.size
+
+        return timed
+
+    return prepare
+
+
+def write_tiles(folder: Path, log: Log) -> None:
+    """A log as static files (C2SP tlog-tiles)."""
+    assert log.head is not None, "with entries"
+    rows: list[list[bytes]] = [[merkle.leaf_hash(entry) for entry in log.entries(0)]]
+    while len(rows[-1]) >= TILE_WIDTH:
+        last = rows[-1]
+        full = len(last) - len(last) % TILE_WIDTH
+        rows.append([merkle.root_of(last[at : at + TILE_WIDTH]) for at in range(0, full, TILE_WIDTH)])
+    for tile in tiles_of(log.size):
+        start = tile.number * TILE_WIDTH
+        stop = start + tile.width
+        hashes = b"".join(rows[max(tile.level, 0)][start:stop])
+        raw = encode_bundle(list(log.entries(start, stop))) if tile.size is None else hashes
+        (folder / tile.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / tile.path).write_bytes(raw)
+    (folder / CHECKPOINT).write_bytes(log.head.note.encode())
 
 
 def _chain(store: Store, keys: LogKeys) -> int:
