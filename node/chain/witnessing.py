@@ -250,9 +250,12 @@ class Witnessing:
         self._gossip.check_one_history(author)
         if not self._may_cosign(request.origin):
             raise Unready("UNCONFIRMED_MEMORY", "other members must first say how far this log has got")
+        if not request.size:  # every history begins with nothing, so there is no turn to wait for
+            return await self._off_loop(self._witness.extend, request, int(self._clock.unix()))
         signed = SignedHead(Head(request.origin, request.size, request.root), request.note)
         if self.unasked.holds_off(signed.head):
             raise Unready("OVERDUE_LOG", "this log is overdue, and is cosigned in turns: ask again later", "checkpoint")
+        await self._take_over(signed)
         try:
             line = await self._off_loop(self._witness.extend, request, int(self._clock.unix()))
         except PlimsollError as error:
@@ -282,15 +285,19 @@ class Witnessing:
         return self._guard.is_open and heard >= (len(others) - 1) // 2 + 1
 
     async def _cosigned(self, signed: SignedHead) -> SignatureLine:
-        """In one write with all others that wait. What is cosigned is shown, so that all others come to hold it, too."""
-        held = self._chain.log_by_origin(signed.head.origin)
-        if held.head is None or signed.head.size > held.head.head.size:
-            await self._show(signed)
+        """In one write with all others that wait."""
+        await self._take_over(signed)
         done: asyncio.Future[SignatureLine] = asyncio.get_running_loop().create_future()
         self._waiting.append((signed, done))
         if self._cosigning is None or self._cosigning.done():
             self._cosigning = asyncio.create_task(self._drain())
         return await asyncio.shield(done)
+
+    async def _take_over(self, signed: SignedHead) -> None:
+        """What is cosigned is shown as held, too, so that all others come to hold it."""
+        held = self._chain.log_by_origin(signed.head.origin)
+        if held.head is None or signed.head.size > held.head.head.size:
+            await self._show(signed)
 
     async def _drain(self) -> None:
         while self._waiting:

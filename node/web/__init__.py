@@ -1,1 +1,1 @@
-"""HTTP for auditors, monitoring and witnesses (protocol section 19); imported only where config.toml asks for it."""
+"""HTTP for auditors, monitoring and witnesses (protocol section 23); imported only where config.toml asks for it."""

@@ -1,4 +1,4 @@
-"""Which head of a log is shown to auditors as its checkpoint (protocol section 19)."""
+"""Which head of a log is shown to auditors as its checkpoint (protocol section 23)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is served over HTTP (protocol section 19): logs as C2SP tlog-tiles, the manifests, and cosignatures on request.
+"""What is served over HTTP (protocol section 23): logs as C2SP tlog-tiles, the manifests, and cosignatures on request.
 
 GET  /<log>/checkpoint                 its head; <log> is the last part of its origin
 GET  /<log>/tile/<L>/<N>[.p/<W>]       hashes, and /<log>/tile/entries/<N>[.p/<W>] the entries

@@ -14,10 +14,12 @@ from plimsoll.v1 import peer_pb2
 from ledger import merkle
 from ledger.cosigned import verify_witnessed, witnesses
 from ledger.errors import NotFound, PlimsollError, Unready, Unverified
+from ledger.note import Note
+from ledger.strict import encode_base64
 from ledger.tlog_witness import AddCheckpoint, OldSize
 from ledger.witness import Witness
 from node.chain import witnessing
-from tests.ledger.witnesses import cosigned, cosigner, entry, head_of, history, name
+from tests.ledger.witnesses import cosigned, cosigner, entry, head_of, history, name, signer
 from tests.node.witnesses import MANIFEST, NOW, Node, network
 
 
@@ -262,6 +264,19 @@ async def test_on_request_nothing_is_cosigned_before_others_have_said_how_far_th
     assert caught.value.reason == "UNCONFIRMED_MEMORY"
     await settled(nodes)
     assert await nodes[1].witnessing.extend(asked(0, 5))
+
+
+async def test_on_request_the_empty_tree_has_one_root_which_is_looked_at_after_the_old_size(threads):
+    nodes = network(threads)
+    await nodes[0].committer.append(history(5))
+    await settled(nodes)
+    text = f"{nodes[0].origin(1)}\n0\n{encode_base64(bytes(32))}\n"
+    empty = AddCheckpoint(0, (), nodes[0].origin(1), 0, bytes(32), Note(text, (signer(1).sign(text),)))
+    with pytest.raises(Unverified):
+        await nodes[1].witnessing.extend(empty)
+    assert await nodes[1].witnessing.extend(asked(0, 5))
+    with pytest.raises(OldSize):
+        await nodes[1].witnessing.extend(empty)
 
 
 async def test_on_request_no_log_is_cosigned_but_other_members(threads):
