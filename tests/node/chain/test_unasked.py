@@ -14,6 +14,7 @@ from ledger import turns
 from ledger.block import blocks_from
 from ledger.cosigned import verify_witnessed
 from ledger.errors import PlimsollError, Unverified
+from ledger.tlog_witness import AddCheckpoint
 from node.chain import witnessing
 from node.chain.freshness import Freshness
 from tests.ledger.witnesses import AUTHOR, cosigned, cosigner, head_of, history, name
@@ -143,6 +144,38 @@ async def test_nobody_cosigns_anything_new_for_the_author_after_the_first_quarte
         assert await asked(four, 3), "the same again is nothing new"
     leap(nodes, QUARTER)
     assert await asked(four, 4)
+
+
+async def test_nor_by_the_standards_request(threads):
+    nodes = await withholding(threads)
+    to_turn_of(nodes, "lender-2")
+    four = nodes[3]
+    await four.witnessing.unasked.look()
+    leap(nodes, QUARTER)
+    head = head_of(history(3), MANIFEST)
+    request = AddCheckpoint(0, (), ORIGIN, 3, head.head.root, head.note)
+    with pytest.raises(PlimsollError) as refused:
+        await four.witnessing.extend(request)
+    assert refused.value.reason == "OVERDUE_LOG"
+    leap(nodes, 3 * QUARTER)
+    assert await four.witnessing.extend(request)
+    (note,) = four.witnessing.unasked.notes()
+    assert b"\n3\n" in note
+
+
+async def test_what_a_member_cosigns_it_shows_as_held(threads):
+    """Its author has brought the entries under a larger head, which it does not complete: nobody would fetch them."""
+    nodes = network(threads)
+    await nodes[0].committer.append(history(6))
+    nodes[0].is_away = True
+    block = next(iter(blocks_from(nodes[0].chain.log(AUTHOR), 0, limit=4)))
+    for node in nodes[1:]:
+        await node.gossip.take(block)
+    held = nodes[1].chain.log(AUTHOR)
+    assert (held.size, held.head) == (4, None)
+    await nodes[1].witnessing._cosigned(head_of(history(3), MANIFEST))
+    assert held.head is not None
+    assert held.head.head.size == 3
 
 
 async def test_who_was_away_and_the_speaker_is_does_not_keep_the_next_one_from_it(threads):
