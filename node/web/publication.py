@@ -17,10 +17,13 @@ def checkpoint(log: Log, kept: Kept | None, now: float) -> SignedHead | None:
     kept: the largest head known to be witnessed. now: Unix seconds. None for a log without a head.
     """
     newest = log.head
-    if newest is None or kept is None or kept.size > newest.head.size:
+    if newest is None or kept is None or not is_of(log, kept):
         return newest
-    if log.root_at(kept.size) != kept.signed.head.root:
-        return newest  # it is of the branch that counts, this one is what is held: see docs/operations.md
     if kept.size < newest.head.size and now - kept.time > PATIENCE:
         return newest
     return kept.signed
+
+
+def is_of(log: Log, kept: Kept) -> bool:
+    """Whether the tree of a witnessed head is a part of what is held: not where too little is, or another branch."""
+    return kept.size <= log.covered and log.root_at(kept.size) == kept.signed.head.root

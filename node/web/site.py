@@ -1,8 +1,9 @@
 """What is served over HTTP (protocol section 23): logs as C2SP tlog-tiles, the manifests, and cosignatures on request.
 
 GET  /<log>/checkpoint                 its head; <log> is the last part of its origin
+GET  /<log>/witnessed                  the largest head of it that is known to be witnessed
 GET  /<log>/tile/<L>/<N>[.p/<W>]       hashes, and /<log>/tile/entries/<N>[.p/<W>] the entries
-GET  /manifest                         the consortium's manifests so far
+GET  /lineage, /manifest               the consortium's manifests so far
 GET  /metrics                          for this member's operators
 POST /add-checkpoint                   C2SP tlog-witness
 GET  /<SHA-256 of origin>/checkpoint   of a log elsewhere: what was cosigned last, for monitors
@@ -18,7 +19,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ledger.chain import Chain
-from ledger.checkpoint import SignedHead
 from ledger.errors import NotFound, PlimsollError, Refused, Unverified
 from ledger.lineage import Lineage
 from ledger.log import Log
@@ -34,22 +34,20 @@ from ledger.tlog_witness import (
 )
 from ledger.tree import TILE_WIDTH
 from ledger.witnessed import Witnessed
+from node.web.outside import Outside
 from node.web.page import BYTES, FOR_A_MOMENT, FOR_EVER, NEVER, TEXT, Page, refusal
-from node.web.publication import checkpoint
+from node.web.publication import checkpoint, is_of
 from node.web.server import Asked
 from node.web.tiles import read_tile
 
 #: A bundle's bytes at most.
 BUNDLE_BYTES = TILE_WIDTH * (2 + 65_535)
 #: What a path costs in units of work (node.wire.limits); 1 for all others.
-COSTS = {"/manifest": 10.0, "/metrics": 20.0, "/add-checkpoint": 4.0}
+COSTS = {"/lineage": 10.0, "/manifest": 10.0, "/metrics": 20.0, "/add-checkpoint": 4.0}
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ADD = "/add-checkpoint"
-
-Dressed = Callable[[SignedHead], SignedHead]
-"""A head of this member's own log with what outside witnesses have said of it."""
 
 
 class Site:
@@ -64,10 +62,11 @@ class Site:
         extend: Callable[[AddCheckpoint], Coroutine[Any, Any, SignatureLine]],
         foreign: ForeignWitness | None = None,
         metrics: Callable[[], bytes] | None = None,
-        dressed: Dressed | None = None,
+        outside: Outside | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """extend: cosigns a member's head. foreign: logs elsewhere. clock: Unix seconds."""
+        """extend: cosigns a member's head. foreign: logs elsewhere. outside: who cosigns this member's log and is no
+        member. clock: Unix seconds."""
         self._member = member
         self._chain = chain
         self._witnessed = witnessed
@@ -75,7 +74,7 @@ class Site:
         self._extend = extend
         self._foreign = foreign
         self._metrics = metrics
-        self._dressed = dressed
+        self._outside = outside
         self._clock = clock
 
     async def answer(self, asked: Asked) -> Page:
@@ -90,13 +89,15 @@ class Site:
         return page if page.cache == NEVER else _unless_known(asked, page)
 
     async def _read(self, asked: Asked) -> Page:
-        if asked.path == "/manifest":
+        if asked.path in ("/lineage", "/manifest"):
             return Page(await asyncio.to_thread(self._lineage().encode), BYTES, FOR_A_MOMENT)
         if asked.path == "/metrics":
             return await self._read_metrics(asked)
         name, slash, rest = asked.path.removeprefix("/").partition("/")
         if rest == "checkpoint":
             return await asyncio.to_thread(self._checkpoint, name)
+        if rest == "witnessed":
+            return await asyncio.to_thread(self._largest_witnessed, name)
         if not slash or not rest.startswith("tile/"):
             raise NotFound("NO_PAGE", "nothing of that name is served here")
         return await self._tile(asked, self._log(name), rest)
@@ -119,8 +120,16 @@ class Site:
         head = checkpoint(log, self._witnessed.newest(log.origin), self._clock())
         if head is None:
             raise NotFound("NO_HEAD", "no head of this log is held yet")
-        if self._dressed is not None and log.member == self._member:
-            head = self._dressed(head)
+        if self._outside is not None and log.member == self._member:
+            head = self._outside.dressed(head)
+        return Page(head.note.encode(), TEXT, FOR_A_MOMENT)
+
+    def _largest_witnessed(self, name: str) -> Page:
+        log = self._log(name)
+        kept = self._witnessed.newest(log.origin)
+        if kept is None or not is_of(log, kept):
+            raise NotFound("NO_HEAD", "no head of this log is known to be witnessed whose tree is held")
+        head = kept.signed if self._outside is None else self._outside.with_lines(kept.signed)
         return Page(head.note.encode(), TEXT, FOR_A_MOMENT)
 
     def _log(self, name: str) -> Log:

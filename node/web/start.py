@@ -108,7 +108,7 @@ class Http:
             parts.witnessing.extend,
             self._foreign(web),
             self._metrics.render,
-            None if self.outside is None else self.outside.dressed,
+            self.outside,
             on.clock.unix,
         )
         contexts = Contexts(lambda: (on.consortium.manifest, on.connections.presented), strangers=bool(web.witness_for))

@@ -254,8 +254,15 @@ async def test_the_checkpoint_is_the_witnessed_head_unless_that_is_old(chain: Ch
     assert open_head(old.body, MANIFEST.log_key("lender-1")).head.size == 300
 
 
-async def test_the_manifests_are_those_of_a_home(served: Served) -> None:
-    page = await served.page("/manifest")
+async def test_the_witnessed_head_has_a_name_of_its_own_however_old(chain: Chain) -> None:
+    page = await Served(chain, now=NOW).page("/lender-1/witnessed")
+    assert open_head(page.body, MANIFEST.log_key("lender-1")).head.size == 280
+    assert (await Served(chain).page("/lender-3/witnessed")).status == 404
+
+
+@pytest.mark.parametrize("path", ["/lineage", "/manifest"])
+async def test_the_manifests_are_those_of_a_home(served: Served, path: str) -> None:
+    page = await served.page(path)
     assert open_lineage(page.body).current == MANIFEST
     assert page.type == "application/octet-stream"
 
