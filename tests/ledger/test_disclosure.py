@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from ledger.errors import InvalidInput, NotFound, PlimsollError, Unverified
 from ledger.group import L
 from ledger.history import History
 from ledger.loan import records_digest
+from ledger.manifest import parse_manifest
 from ledger.position import fold
 from ledger.position_entry import PositionEntry
 from ledger.receipt import Receipt
@@ -263,3 +265,28 @@ def test_a_huge_or_deep_file_is_refused_early() -> None:
 def test_the_order_of_keys_is_free() -> None:
     document = json.loads(raw())
     assert verify(json.dumps(dict(reversed(document.items()))).encode(), world().history).index == 1
+
+
+# Known answers.
+
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "openings.json").read_text(encoding="utf-8"))
+
+
+def known_history() -> History:
+    return History([parse_manifest(VECTORS["manifest"])])
+
+
+@pytest.mark.parametrize("vector", VECTORS["openings"], ids=lambda vector: vector["what"])
+def test_known_openings_hold(vector: dict[str, Any]) -> None:
+    keys = [bytes.fromhex(key) for key in VECTORS["public_keys"]]
+    shown = verify(json.dumps(vector["opening"]).encode(), known_history(), keys)
+    assert json.loads(shown.opening.encode()) == vector["opening"]
+
+
+@pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: case["why"])
+def test_known_changes_are_refused_with_the_code(case: dict[str, Any]) -> None:
+    document = VECTORS["openings"][case["of"]]["opening"] | case.get("set", {})
+    kept = {key: value for key, value in document.items() if key not in case.get("drop", ())}
+    with pytest.raises((InvalidInput, Unverified)) as refused:
+        verify(json.dumps(kept).encode(), known_history())
+    assert (refused.value.reason if isinstance(refused.value, Unverified) else "D1") == case["code"]
