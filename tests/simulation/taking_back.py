@@ -160,11 +160,16 @@ class PartingWorld(World):
         why = ""
         while agreed < 20 and self.loop.now < end:
             await asyncio.sleep(0.5)
-            unaware = [machine.member for machine in self.honest if not machine.node.chain.frozen(origin)]
+            nodes = self.nodes()
+            unaware = [member for member in nodes if not nodes[member].chain.frozen(origin)]
             why = f"{unaware} do not know of the fork" if unaware else self.apart()
             agreed = 0 if why else agreed + 1
         if why:
             raise Violation(why)
+
+    def nodes(self) -> dict[str, Parts]:
+        """Of the honest members."""
+        return {machine.member: machine.node for machine in self.honest if machine.node is not None}
 
     async def append(self, machine: GovernedMachine, entry: bytes) -> None:
         while await self.call(machine, lambda parts: parts.assembly.committer.append([entry])) is None:  # noqa: ASYNC110
@@ -210,8 +215,8 @@ class ApprovalWorld(PartingWorld):
             outcome = await self.call(machine, lambda parts: work(machine.governance))
 
     def apart(self) -> str:
-        sequences = {machine.member: machine.lineage.current.sequence for machine in self.honest}
-        in_force = {machine.node.custody._consortium.manifest.id for machine in self.honest}
+        sequences = {member: self.machines[member].lineage.current.sequence for member in self.nodes()}
+        in_force = {parts.custody._consortium.manifest.id for parts in self.nodes().values()}
         return f"manifests are {sequences}" if len({*sequences.values()}) > 1 or len(in_force) > 1 else ""
 
 
@@ -265,7 +270,7 @@ class ConfirmationWorld(PartingWorld):
         await asyncio.sleep(self.rng_of_plan.uniform(1.0, 15.0))
 
     def apart(self) -> str:
-        stands = {machine.member: self.stands(machine.node) for machine in self.honest}
+        stands = {member: self.stands(parts) for member, parts in self.nodes().items()}
         return f"ceremonies stand at {stands}" if len({*stands.values()}) > 1 else ""
 
     def stands(self, parts: Parts) -> tuple[bool, int, bool]:
