@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 from client.audit import ceremonies, lineages
 from client.audit.kept import ceremonies_of
 from client.audit.logs import logs_of
+from client.audit.memory import Memory
 from client.audit.one_log import Progress
 from client.audit.report import Finding
 from client.audit.shelf import Further, ShelfLog
 from client.audit.source import Source
 from ledger import transcript_check
 from ledger.checkpoint import Head
-from ledger.errors import PlimsollError
+from ledger.errors import PlimsollError, Unverified
 from ledger.history import History
 from ledger.joined import name_in
 from ledger.keys import PublicKeys
@@ -45,13 +46,20 @@ class Saved:
 
 
 def verify_over(
-    source: Source, saved: Saved, progress: Progress = lambda *_: None
+    source: Source, saved: Saved, progress: Progress = lambda *_: None, last: Memory | None = None
 ) -> tuple[dict[str, Any], Finding | None]:
     """Verifies one transcript over a source, with no more than it needs read: the lineage, and of the logs those that
-    the transcript is about and those of the key ceremonies. Raises PlimsollError where the source does not answer, or
-    shows manifests or logs that do not hold."""
-    history = lineages.read(source).history
-    shelf = Shelf(source, history, [saved], ceremonies=ceremonies_of(history))
+    the transcript is about and those of the key ceremonies. last: what an audit saw, which the logs must go on from.
+
+    Raises PlimsollError where the source does not answer, or shows manifests or logs that do not hold."""
+    lineage = lineages.read(source)
+    history = lineage.history
+    if last is not None:
+        if last.consortium != history.consortium:
+            raise Unverified("OTHER_CONSORTIUM", "the last audit was of another consortium")
+        lineages.compare_with_last(lineage, last)
+    anchors = {} if last is None else last.heads
+    shelf = Shelf(source, history, [saved], anchors=anchors, ceremonies=ceremonies_of(history))
     shelf.read(progress)
     epochs = ceremonies.replay(history, shelf.logs.values())
     return shelf.verify(saved, tuple(epochs.keys.values()), progress)

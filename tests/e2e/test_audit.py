@@ -187,6 +187,50 @@ def test_whatever_is_changed_in_a_transcript_is_found_and_named(
     assert len(verdict.report["findings"]) == len(contents)
 
 
+def verified(cluster: Cluster, file: Path, *arguments: object) -> Verdict:
+    done = plimsoll(cluster, AUDITOR, "audit", "verify-exposure", str(file), *map(str, arguments))
+    assert done.stdout, done.stderr
+    return Verdict(done.returncode, json.loads(done.stdout))
+
+
+def test_one_answer_is_verified_alone_through_a_node_and_out_of_tiles(
+    consortium: Cluster, transcripts: dict[str, bytes], tmp_path: Path
+) -> None:
+    tiles, state, file = tmp_path / "tiles", tmp_path / "state", tmp_path / "t.json"
+    assert plimsoll(consortium, AUDITOR, "audit", "export-tiles", str(tiles)).returncode == GOOD
+    assert audit(consortium, "--state", str(state), "--no-proofs").code == GOOD
+    for name, content in transcripts.items():
+        file.write_bytes(content)
+        for source in (("--through", "lender-4", "--state", state), ("--tiles", tiles)):
+            verdict = verified(consortium, file, *source)
+            assert (verdict.code, verdict.report["verdict"]) == (GOOD, "ok")
+            assert ("contributors" in verdict.report["assumed"]) == name.endswith("redacted")
+
+
+def test_one_changed_answer_is_refused_and_its_step_is_named(
+    consortium: Cluster, transcripts: dict[str, bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "t.json"
+    for path in ("heads.2.root", "records.0.index", "result.outstanding"):
+        document = json.loads(transcripts["released-full"])
+        _set(document, path, _flipped(_get(document, path)))
+        file.write_text(json.dumps(document))
+        verdict = verified(consortium, file)
+        assert (verdict.code, verdict.report["failed"]) == (BAD, TAMPERED[path])
+
+
+def test_an_answer_is_not_verified_against_another_consortium_than_was_audited(
+    consortium: Cluster, transcripts: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "t.json").write_bytes(transcripts["released-full"])
+    state = tmp_path / "state"
+    assert audit(consortium, "--state", str(state), "--no-proofs").code == GOOD
+    state.write_text(state.read_text().replace(consortium.manifest.consortium.hex(), "00" * 32))
+    done = plimsoll(consortium, AUDITOR, "audit", "verify-exposure", str(tmp_path / "t.json"), "--state", str(state))
+    assert done.returncode == 3
+    assert "BAD_STATE" in done.stderr
+
+
 def test_the_command_saves_transcripts_for_its_owners_eyes(consortium: Cluster, tmp_path: Path) -> None:
     borrower = f"test:{next(NEW)}"
     for member in ("lender-2", "lender-4"):

@@ -9,6 +9,7 @@ from client.cli.auditing.export_tiles import export_tiles
 from client.cli.auditing.keys import keys
 from client.cli.auditing.policy import policy
 from client.cli.auditing.run import run
+from client.cli.auditing.verify_exposure import verify_exposure
 from client.cli.auditing.verify_opening import verify_opening
 from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
 
@@ -24,6 +25,7 @@ def _group() -> None:
 
 app.command("run", cls=ConnectedCommand)(run)
 app.command("acknowledge", cls=JsonCommand)(acknowledge)
+app.command("verify-exposure", cls=ConnectedCommand)(verify_exposure)
 app.command("verify-opening", cls=ConnectedCommand)(verify_opening)
 app.command("export-tiles", cls=ConnectedCommand)(export_tiles)
 app.command("keys", cls=ConnectedCommand)(keys)
