@@ -394,7 +394,7 @@ def strung(logs: Sequence[Written], epoch: int) -> list[Entry]:
 def replay(
     setting: Setting, logs: Mapping[str, Log] | Mapping[str, Sequence[Written]], attempts: int = 64
 ) -> tuple[int, str, Keys | None]:
-    """The first attempt that has not failed, its state, and the keys where that is "final". Of a Log alone all counts."""
+    """The first attempt that has not failed, its state, and the keys where that is "final". All of a Log counts."""
     entries: dict[str, Iterable[Entry | None]] = {}
     for name, log in logs.items():
         entries[name] = log.entries if isinstance(log, Log) else strung(log, setting.epoch)
