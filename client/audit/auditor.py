@@ -169,6 +169,7 @@ class Auditor:
             log.read_again(wanted.get(log.id.name, ()), prover, self._progress)
         report.findings += [] if prover is None else prover.findings()
         held = judging.inquiries(logs, history, claims, standings, self._source, report)
+        report.challenges = judging.challenges(logs, history, epochs, self._source, report)
         self._check_transcripts(history, epochs, logs, report)
         if self._scope.policy is not None:
             known = logs_of(history)

@@ -1,103 +1,121 @@
-"""The Challenges and answers in a log, and what has become of each (docs/protocol.md, section 19)."""
+"""The Challenges and answers in the logs, and what has become of each (docs/protocol.md, section 19)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from client.audit.kept import Kept
+from ledger import merkle
 from ledger.bands import Bands
 from ledger.challenge import Challenge, ChallengeAnswer, is_challengeable
-from ledger.challenged import Prover
+from ledger.challenged import MAX_COUNTED, Prover
 from ledger.entries import Kind
-from ledger.errors import PlimsollError
+from ledger.errors import InvalidInput, PlimsollError
 from ledger.settling import SETTLING
 
-#: Challenges and answers of one log that are kept; of one challenger fewer count.
-MAX_KEPT = 1000
+#: Answers of one log that are kept, without their proofs.
+MAX_ANSWERS = 10_000
 
 OPEN, EXPIRED, ANSWERED, VOID = "open", "expired", "answered", "void"
 
+Fetch = Callable[[str, int], bytes]
+"""An entry of a log, by its origin, and its index, verified."""
+
 
 class Challenges:
-    """Of one log. raised: index and Challenge, the newest ones. answers: by leaf hash, the first of each."""
+    """Of one log: its newest challenges, as many as count, and where the first answer for each record stands."""
 
-    def __init__(self, member: str, origin: str) -> None:
-        """member, origin: whose log it is, and which."""
-        self.member = member
-        self.origin = origin
-        self.indices: list[int] = []
-        self.raised: list[tuple[int, Challenge]] = []
-        self.answers: dict[bytes, ChallengeAnswer] = {}
+    def __init__(self) -> None:
+        self.raised: deque[tuple[int, Challenge]] = deque(maxlen=MAX_COUNTED)
+        self.answers: dict[bytes, int] = {}
 
     def take(self, index: int, code: int, entry: bytes) -> None:
         """A sound entry of either kind, as it stands at `index`."""
         if code == Kind.CHALLENGE:
-            self.indices.append(index)
             self.raised.append((index, Challenge.parse(entry)))
-            del self.raised[:-MAX_KEPT]
-        elif code == Kind.CHALLENGE_ANSWER and len(self.answers) < MAX_KEPT:
-            answer = ChallengeAnswer.parse(entry)
-            self.answers.setdefault(answer.leaf, answer)
+        elif code == Kind.CHALLENGE_ANSWER and len(self.answers) < MAX_ANSWERS:
+            self.answers.setdefault(ChallengeAnswer.parse(entry).leaf, index)
+
+    def kept(self) -> Iterator[Kept]:
+        """What to go on from."""
+        for index, challenge in self.raised:
+            entry = challenge.encode()
+            yield Kept(index, merkle.leaf_hash(entry), entry)
+        for leaf, index in self.answers.items():
+            yield Kept(index, leaf, ChallengeAnswer(0, leaf, b"\0").encode())
 
 
-class Read(Protocol):
-    """A log that was read whole."""
+@dataclass(frozen=True, slots=True)
+class OfLog:
+    """What was read of one log. size: how many entries it has."""
 
-    @property
-    def size(self) -> int:
-        """How many entries were read."""
-
-    def entry(self, index: int) -> bytes:
-        """An entry's bytes."""
+    member: str
+    origin: str
+    size: int
+    challenges: Challenges
 
 
-def facts(
-    found: Iterable[Challenges], logs: Mapping[str, Read], prover: Prover | None, bands: Bands, now: int
-) -> Iterator[dict[str, Any]]:
-    """Of every challenge: by whom, where it stands, what it names, and its state.
+def told(
+    logs: Sequence[OfLog], fetch: Fetch, prover: Prover | None, bands: Bands, now: int | None
+) -> list[dict[str, Any]]:
+    """Of every challenge: by whom (`by`, `index`, `time`), whom it names (`member`, `origin`, `position`), its `state`.
 
-    logs: by origin. prover: None before there are keys. now: Unix seconds. *void*: it names no position of another's
-    log. *answered*: the author has proved it well-formed. *expired*: it has not, a day after the challenge by the
-    challenger's own clock. A record of which a challenge has expired is left out of sums once that was witnessed.
+    prover: None before there are keys. now: Unix seconds. *void*: it names no open position in another's log.
+    *answered*: the author has proved it well-formed. *expired*: it has not, a day after the challenge by the
+    challenger's own clock: it is left out of sums once that was witnessed. *open*: all others.
     """
-    every = list(found)
-    authors = {one.origin: one.member for one in every}
-    answers = {(one.member, leaf): answer for one in every for leaf, answer in one.answers.items()}
-    for one in every:
-        for index, challenge in one.raised:
-            member = authors.get(challenge.origin, "")
-            state = _state(challenge, member, one.member, logs, answers.get((member, challenge.leaf)), prover, bands)
-            if state == OPEN and now - challenge.time >= SETTLING:
+    by_origin = {log.origin: log for log in logs}
+    judge = _Judge(logs, fetch, prover, bands)
+    found = []
+    for log in logs:
+        for index, challenge in log.challenges.raised:
+            author = by_origin.get(challenge.origin)
+            state = VOID if author is None or author.member == log.member else judge.state(challenge, author)
+            if state == OPEN and now is not None and now - challenge.time >= SETTLING:
                 state = EXPIRED
-            yield {
-                "by": one.member,
-                "index": index,
-                "time": challenge.time,
-                "member": member,
-                "origin": challenge.origin,
-                "position": challenge.index,
-                "state": state,
-            }
+            found.append(
+                {
+                    "by": log.member,
+                    "index": index,
+                    "time": challenge.time,
+                    "member": "" if author is None else author.member,
+                    "origin": challenge.origin,
+                    "position": challenge.index,
+                    "state": state,
+                }
+            )
+    return found
 
 
-def _state(
-    challenge: Challenge,
-    member: str,
-    by: str,
-    logs: Mapping[str, Read],
-    answer: ChallengeAnswer | None,
-    prover: Prover | None,
-    bands: Bands,
-) -> str:
-    log = logs.get(challenge.origin)
-    if log is None or member == by or challenge.index >= log.size:
-        return VOID
-    try:
-        entry = log.entry(challenge.index)
-    except PlimsollError:  # the node does not hand it out; that is found and told elsewhere
-        return OPEN
-    if not is_challengeable(entry, challenge.leaf):
-        return VOID
-    if answer is None or prover is None or not prover.is_wellformed(member, entry, answer.proof, bands):
-        return OPEN
-    return ANSWERED
+class _Judge:
+    def __init__(self, logs: Sequence[OfLog], fetch: Fetch, prover: Prover | None, bands: Bands) -> None:
+        self._logs = logs
+        self._fetch = fetch
+        self._prover = prover
+        self._bands = bands
+
+    def state(self, challenge: Challenge, author: OfLog) -> str:
+        """VOID, OPEN or ANSWERED."""
+        if challenge.index >= author.size:
+            return VOID
+        try:
+            entry = self._fetch(challenge.origin, challenge.index)
+            if not is_challengeable(entry, challenge.leaf):
+                return VOID
+            return ANSWERED if self._is_proved(author.member, entry, challenge.leaf) else OPEN
+        except PlimsollError:  # what the source does not hand out is a finding of its own
+            return OPEN
+
+    def _is_proved(self, member: str, entry: bytes, leaf: bytes) -> bool:
+        places = [(log, log.challenges.answers[leaf]) for log in self._logs if leaf in log.challenges.answers]
+        place = next(((log.origin, index) for log, index in places if log.member == member), None)
+        if place is None or self._prover is None:
+            return False
+        try:
+            answer = ChallengeAnswer.parse(self._fetch(*place))
+        except InvalidInput:
+            return False
+        return answer.leaf == leaf and self._prover.is_wellformed(member, entry, answer.proof, self._bands)

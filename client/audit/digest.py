@@ -22,7 +22,8 @@ from ledger.errors import InvalidInput
 
 CEREMONY = frozenset({Kind.READY, Kind.DEALING, Kind.CLOSE, Kind.COMPLAINT, Kind.REVEAL, Kind.CONFIRMATION})
 BALLOTS = frozenset({Kind.PROPOSAL, Kind.APPROVAL})
-_NOTABLE = CEREMONY | BALLOTS | {Kind.EVIDENCE}
+CHALLENGES = frozenset({Kind.CHALLENGE, Kind.CHALLENGE_ANSWER})
+_NOTABLE = CEREMONY | BALLOTS | CHALLENGES | {Kind.EVIDENCE}
 UNTIMED = -1
 _LATEST = (1 << 63) - 2
 

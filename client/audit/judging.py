@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from client.audit import asking, standing
+from client.audit import asking, receipts, standing
 from client.audit.asking import Held, Newest
 from client.audit.ceremonies import Told
+from client.audit.challenges import EXPIRED, OfLog
+from client.audit.challenges import told as told_of_challenges
 from client.audit.one_log import OneLog
 from client.audit.report import Finding, LogReport, Report
 from client.audit.source import Source
 from client.audit.standing import SILENT, Standing
 from client.audit.witnesses import Claim
+from ledger.cache import Cache
+from ledger.ceremony import Epochs
+from ledger.challenged import MAX_COUNTED, Prover, bands_of
 from ledger.checkpoint import parse_head_text
 from ledger.errors import PlimsollError
 from ledger.history import History
 from ledger.joined import log_name
 from ledger.manifest import Manifest
 from ledger.note import parse_note
+from ledger.selection import CHALLENGED
 
 
 def settled_by(claims: Sequence[Claim]) -> Callable[[Told], int]:
@@ -92,6 +99,28 @@ def remark(
         if now is not None and log.id.ended is None:
             found, beat = standings[log.key.name], manifest.policy.heartbeat_seconds
             report.remarks += standing.remarks(log.id, found, log.size, log.tally.position, beat, now)
+
+
+def challenges(
+    logs: Sequence[OneLog], history: History, epochs: Epochs, source: Source, report: Report
+) -> list[dict[str, Any]]:
+    """What has become of every challenge that counts."""
+    by_origin = {log.id.origin: log for log in logs}
+
+    def fetch(origin: str, index: int) -> bytes:
+        log = by_origin[origin]
+        return receipts.fetch_entry(source, log.key, log.follower, index)
+
+    keys = None if epochs.in_force is None else epochs.in_force.keys
+    prover = None if keys is None else Prover(history.consortium, keys.fields, Cache(MAX_COUNTED))
+    read = [OfLog(log.member, log.id.origin, log.size, log.tally.challenges) for log in logs]
+    found = told_of_challenges(read, fetch, prover, bands_of(history.current), report.now)
+    expired = {(each["member"], each["position"]): each["by"] for each in found if each["state"] == EXPIRED}
+    report.remarks += [
+        Finding(member, index, CHALLENGED, f"challenged by {by}, and not proved well-formed within a day")
+        for (member, index), by in expired.items()
+    ]
+    return found
 
 
 def told(log: OneLog, found: Standing, held: Held) -> LogReport:

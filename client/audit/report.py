@@ -81,7 +81,7 @@ class Report:
     findings: what is wrong. remarks: what is worth knowing and proves nothing wrong. unchecked: what could not be
     checked. through: the node read from. asked: the members whose heads were
     compared; silent: those that did not answer. phase: of the newest key ceremony; public_keys: of the epoch in force.
-    manifests, epochs, frozen: what is told of each, for programs. now: when, in Unix seconds."""
+    manifests, epochs, frozen, challenges: what is told of each, for programs. now: when, in Unix seconds."""
 
     through: str
     consortium: bytes
@@ -94,6 +94,7 @@ class Report:
     manifests: list[dict[str, Any]] = field(default_factory=list)
     epochs: list[dict[str, Any]] = field(default_factory=list)
     frozen: list[dict[str, Any]] = field(default_factory=list)
+    challenges: list[dict[str, Any]] = field(default_factory=list)
     transcripts: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     remarks: list[Finding] = field(default_factory=list)
@@ -119,6 +120,7 @@ class Report:
             "keys": {"phase": self.phase, "public_keys": [key.hex() for key in self.public_keys]},
             "epochs": self.epochs,
             "frozen": self.frozen,
+            "challenges": self.challenges,
             "transcripts": self.transcripts,
             "findings": [finding.facts() for finding in self.findings],
             "remarks": [remark.facts() for remark in self.remarks],

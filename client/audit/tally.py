@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from client.audit.accusations import Accusations
 from client.audit.asking import Asking
 from client.audit.ballots import Ballots
+from client.audit.challenges import Challenges
 from client.audit.clock import Clock, Limit
-from client.audit.digest import BALLOTS, CEREMONY, Digest
+from client.audit.digest import BALLOTS, CEREMONY, CHALLENGES, Digest
 from client.audit.kept import CeremonyEntries
 from client.audit.logs import LogId
 from client.audit.memory import Progressed
@@ -48,6 +49,7 @@ class Tally:
         self.codes: Counter[int] = Counter()
         self.ballots = Ballots(log.member, log.origin, {manifest.id for manifest in history.manifests})
         self.accusations = Accusations(log.member, ground.keys)
+        self.challenges = Challenges()
         self.timeline = Timeline()
         self.position = -1
         self._ceremonies = CeremonyEntries(log.member, ground.ceremonies)
@@ -87,7 +89,7 @@ class Tally:
 
     def progressed(self, peaks: tuple[bytes, ...]) -> Progressed:
         """For the next audit. peaks: of the log's tree."""
-        kept = [*self._ceremonies.kept(), *self.ballots.kept(), *self.accusations.kept()]
+        kept = [*self._ceremonies.kept(), *self.ballots.kept(), *self.accusations.kept(), *self.challenges.kept()]
         return Progressed(
             peaks,
             dict(self.codes),
@@ -119,5 +121,7 @@ class Tally:
             self._ceremonies.take(index, entry)
         elif code in BALLOTS:
             self.ballots.take(index, code, entry)
+        elif code in CHALLENGES:
+            self.challenges.take(index, code, entry)
         elif code == Kind.EVIDENCE:
             self.accusations.take(index, entry)
