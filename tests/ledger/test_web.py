@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ledger.address import Address
@@ -61,6 +63,14 @@ def test_a_witness_is_reached_by_https_or_on_this_machine(url):
     found = web(witness(url=url))
     assert found is not None
     assert found.witnesses[0].url == url
+
+
+def test_the_example_of_the_documentation_can_be_read():
+    guide = (Path(__file__).parents[2] / "docs" / "founding.md").read_text()
+    example = next(block for block in guide.split("```toml\n") if block.startswith("[web]")).partition("```")[0]
+    found = web(example)
+    assert found is not None
+    assert (found.witness_for, [one.key for one in found.witnesses]) == ((LOG,), [WITNESS])
 
 
 BAD = {
