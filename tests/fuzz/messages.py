@@ -19,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 from plimsoll.v1 import audit_pb2, entry_pb2, lender_pb2, peer_pb2
 
 from client import plain
-from client.audit.witnesses import collect
+from client.audit.witnesses import Collector
 from client.consent import from_digest
 from ledger.block import blocks_from, head_block
 from ledger.checkpoint import parse_head_text
@@ -32,6 +32,7 @@ from ledger.note import parse_note
 from ledger.pseudonym import Batch
 from ledger.receipt import Receipt
 from ledger.refusal import from_status, to_status
+from ledger.shown import opened_shown
 from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
 from ledger.witnessed import Collected
@@ -108,7 +109,7 @@ def _read_heads(message: Any) -> None:
 
 
 def _heads_in(descriptor: Any) -> list[Any]:
-    named = [field for field in descriptor.fields if field.name in ("head", "heads", "witnessed")]
+    named = [field for field in descriptor.fields if field.name in ("head", "heads", "witnessed", "cosigned")]
     return [field for field in named if field.type == field.TYPE_BYTES]
 
 
@@ -190,9 +191,15 @@ def _manifests(response: Any) -> None:
 
 
 def _heads(response: Any) -> None:
-    _, findings = collect("lender-2", response.heads, world().consortium.history)
+    _, findings = Collector(world().consortium.history).collect("lender-2", response.heads)
     if findings:
         raise Unverified(findings[0].reason, findings[0].message)
+
+
+def _shown(response: Any) -> None:
+    for note in response.cosigned:
+        opened_shown(note, lenders.manifest(5), AUTHOR, "lender-2")
+    _heads(response)
 
 
 def _heads_held() -> list[bytes]:
@@ -264,7 +271,7 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "ConsistencyRequest": partial(_audit, "Consistency"),
     "ReceiptRequest": partial(_audit, "Receipt"),
     "ReceiptResponse": _receipted,
-    "HeadsResponse": _heads,
+    "HeadsResponse": _shown,
     "LatestHeadsResponse": _heads,
     "WitnessRequest": _witness,
     "WitnessResponse": _witnessed,
@@ -307,7 +314,9 @@ SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
     "ReceiptResponse": lambda: [
         audit_pb2.ReceiptResponse(entry=_log().entry(index), receipt=_log().receipt(index).encode()) for index in (0, 3)
     ],
-    "HeadsResponse": lambda: [peer_pb2.HeadsResponse(heads=_heads_held())],
+    "HeadsResponse": lambda: [
+        peer_pb2.HeadsResponse(heads=_heads_held(), cosigned=notes) for notes in ([], governance.cosigned_heads()[:1])
+    ],
     "LatestHeadsResponse": lambda: [
         audit_pb2.LatestHeadsResponse(heads=_heads_held(), witnessed=governance.cosigned_heads())
     ],
