@@ -48,18 +48,18 @@ class BitStep:
 AMOUNT_WEIGHTS = range_weights(MAX_AMOUNT)
 ACCOUNT_WEIGHTS = range_weights(MAX_ACCOUNTS - 1)
 
-ABOVE_EDGE = BitStep("RANGE:outstanding", len(AMOUNT_WEIGHTS))  # outstanding less the lower edge of its band
-BELOW_EDGE = BitStep("RANGE:band", len(AMOUNT_WEIGHTS))  # the upper edge less outstanding
-MONTHLY_DUE = BitStep("RANGE:monthly_due", len(AMOUNT_WEIGHTS))
-CREDIT_LIMIT = BitStep("RANGE:credit_limit", len(AMOUNT_WEIGHTS))
-ACCOUNTS = BitStep("RANGE:tally_low", len(ACCOUNT_WEIGHTS))  # accounts less 1
-CLASS = BitStep("ONE_HOT:class", CLASSES, one_hot=True)
-BAND = BitStep("ONE_HOT:band", BAND_DIGITS, one_hot=True)
-OVERDUE_BAND = BitStep("ONE_HOT:overdue_band", 1 + OVERDUE_BAND_DIGITS, one_hot=True)  # first: nothing is overdue
+ABOVE_EDGE = BitStep("RANGE_OUTSTANDING", len(AMOUNT_WEIGHTS))  # outstanding less the lower edge of its band
+BELOW_EDGE = BitStep("RANGE_BAND", len(AMOUNT_WEIGHTS))  # the upper edge less outstanding
+MONTHLY_DUE = BitStep("RANGE_MONTHLY_DUE", len(AMOUNT_WEIGHTS))
+CREDIT_LIMIT = BitStep("RANGE_CREDIT_LIMIT", len(AMOUNT_WEIGHTS))
+ACCOUNTS = BitStep("RANGE_TALLY_LOW", len(ACCOUNT_WEIGHTS))  # accounts less 1
+CLASS = BitStep("ONE_HOT_CLASS", CLASSES, one_hot=True)
+BAND = BitStep("ONE_HOT_BAND", BAND_DIGITS, one_hot=True)
+OVERDUE_BAND = BitStep("ONE_HOT_OVERDUE_BAND", 1 + OVERDUE_BAND_DIGITS, one_hot=True)  # first: nothing is overdue
 BIT_STEPS = (ABOVE_EDGE, BELOW_EDGE, MONTHLY_DUE, CREDIT_LIMIT, ACCOUNTS, CLASS, BAND, OVERDUE_BAND)
 
 BAND_EDGES = "BAND_EDGES"
-LINKS = tuple(f"LINK:{f.label}" for f in FIELDS)
+LINKS = tuple(f"LINK_{f.name}" for f in FIELDS)
 
 _STARTS = dict(zip(BIT_STEPS, accumulate((step.bits for step in BIT_STEPS), initial=0), strict=False))
 BITS = sum(step.bits for step in BIT_STEPS)

@@ -19,7 +19,7 @@ def verify(statement: Statement, proof: bytes) -> None:
     """Raises Unverified unless the proof shows that the statement's entry is well-formed; 40 ms.
 
     reason: STATEMENT for what no proof can be about, LENGTH, or the step that is malformed or does not hold:
-    RANGE:<field>, ONE_HOT:class, ONE_HOT:band, ONE_HOT:overdue_band, BAND_EDGES, LINK:<field>.
+    RANGE_<FIELD>, ONE_HOT_CLASS, ONE_HOT_BAND, ONE_HOT_OVERDUE_BAND, BAND_EDGES, LINK_<FIELD>.
     """
     try:
         statement.check()

@@ -95,36 +95,36 @@ def test_the_second_generator_comes_out_of_a_hash() -> None:
 
 # Of each field every kind of nonsense: what is changed, and where the author's proof fails if it commits to just that.
 NONSENSE: list[tuple[str, dict[int, int], str]] = [
-    ("outstanding negative", {0: -1, 5: 1}, "RANGE:outstanding"),
-    ("outstanding half of the group", {0: L // 2}, "RANGE:outstanding"),
-    ("outstanding too large", {0: MAX_AMOUNT + 1, 5: 1 << 30}, "RANGE:band"),
-    ("outstanding below its band", {0: 19_999_999, 5: 1 << 24}, "RANGE:outstanding"),
-    ("outstanding above its band", {0: 20_000_000, 5: 1 << 18}, "RANGE:band"),
-    ("monthly_due negative", {1: -1}, "RANGE:monthly_due"),
-    ("monthly_due too large", {1: MAX_AMOUNT + 1}, "RANGE:monthly_due"),
-    ("monthly_due far too large", {1: 2**80}, "RANGE:monthly_due"),
-    ("credit_limit negative", {2: -(10**9)}, "RANGE:credit_limit"),
-    ("credit_limit too large", {2: MAX_AMOUNT + 1}, "RANGE:credit_limit"),
-    ("no account", {3: 0}, "RANGE:tally_low"),
-    ("1,024 accounts", {3: 1024 << 6}, "RANGE:tally_low"),
-    ("tally_low negative", {3: -64}, "RANGE:tally_low"),
-    ("pass beside another class", {3: 2 << 6 | 1}, "LINK:tally_low"),
-    ("pass twice", {3: 2 << 6 | 2, 4: 0}, "LINK:tally_low"),
-    ("no class", {4: 0}, "LINK:tally_low"),
-    ("two classes", {4: 1 | 1 << 12}, "ONE_HOT:class"),
-    ("a class twice", {4: 2}, "ONE_HOT:class"),
-    ("a sixth class", {4: 1 << 24}, "ONE_HOT:class"),
-    ("tally_high negative", {4: -1}, "ONE_HOT:class"),
-    ("no band", {0: 5, 5: 0}, "LINK:band"),
-    ("two bands", {5: 1 << 18 | 1 << 12}, "RANGE:outstanding"),
-    ("a band twice", {5: 2 << 18}, "RANGE:outstanding"),
-    ("the lowest band twice", {0: 5, 5: 2}, "LINK:band"),
-    ("a seventh band", {5: 1 << 36}, "RANGE:outstanding"),
-    ("band negative", {0: 0, 5: -1}, "RANGE:outstanding"),
-    ("two overdue bands", {6: 1 | 1 << 6}, "ONE_HOT:overdue_band"),
-    ("an overdue band twice", {6: 2 << 6}, "ONE_HOT:overdue_band"),
-    ("a sixth overdue band", {6: 1 << 30}, "ONE_HOT:overdue_band"),
-    ("overdue_band negative", {6: -1}, "ONE_HOT:overdue_band"),
+    ("outstanding negative", {0: -1, 5: 1}, "RANGE_OUTSTANDING"),
+    ("outstanding half of the group", {0: L // 2}, "RANGE_OUTSTANDING"),
+    ("outstanding too large", {0: MAX_AMOUNT + 1, 5: 1 << 30}, "RANGE_BAND"),
+    ("outstanding below its band", {0: 19_999_999, 5: 1 << 24}, "RANGE_OUTSTANDING"),
+    ("outstanding above its band", {0: 20_000_000, 5: 1 << 18}, "RANGE_BAND"),
+    ("monthly_due negative", {1: -1}, "RANGE_MONTHLY_DUE"),
+    ("monthly_due too large", {1: MAX_AMOUNT + 1}, "RANGE_MONTHLY_DUE"),
+    ("monthly_due far too large", {1: 2**80}, "RANGE_MONTHLY_DUE"),
+    ("credit_limit negative", {2: -(10**9)}, "RANGE_CREDIT_LIMIT"),
+    ("credit_limit too large", {2: MAX_AMOUNT + 1}, "RANGE_CREDIT_LIMIT"),
+    ("no account", {3: 0}, "RANGE_TALLY_LOW"),
+    ("1,024 accounts", {3: 1024 << 6}, "RANGE_TALLY_LOW"),
+    ("tally_low negative", {3: -64}, "RANGE_TALLY_LOW"),
+    ("pass beside another class", {3: 2 << 6 | 1}, "LINK_TALLY_LOW"),
+    ("pass twice", {3: 2 << 6 | 2, 4: 0}, "LINK_TALLY_LOW"),
+    ("no class", {4: 0}, "LINK_TALLY_LOW"),
+    ("two classes", {4: 1 | 1 << 12}, "ONE_HOT_CLASS"),
+    ("a class twice", {4: 2}, "ONE_HOT_CLASS"),
+    ("a sixth class", {4: 1 << 24}, "ONE_HOT_CLASS"),
+    ("tally_high negative", {4: -1}, "ONE_HOT_CLASS"),
+    ("no band", {0: 5, 5: 0}, "LINK_BAND"),
+    ("two bands", {5: 1 << 18 | 1 << 12}, "RANGE_OUTSTANDING"),
+    ("a band twice", {5: 2 << 18}, "RANGE_OUTSTANDING"),
+    ("the lowest band twice", {0: 5, 5: 2}, "LINK_BAND"),
+    ("a seventh band", {5: 1 << 36}, "RANGE_OUTSTANDING"),
+    ("band negative", {0: 0, 5: -1}, "RANGE_OUTSTANDING"),
+    ("two overdue bands", {6: 1 | 1 << 6}, "ONE_HOT_OVERDUE_BAND"),
+    ("an overdue band twice", {6: 2 << 6}, "ONE_HOT_OVERDUE_BAND"),
+    ("a sixth overdue band", {6: 1 << 30}, "ONE_HOT_OVERDUE_BAND"),
+    ("overdue_band negative", {6: -1}, "ONE_HOT_OVERDUE_BAND"),
 ]
 
 
@@ -132,7 +132,7 @@ NONSENSE: list[tuple[str, dict[int, int], str]] = [
 def test_no_nonsense_is_proved(changes: dict[int, int], reason: str) -> None:
     position = [changes.get(f, amount) for f, amount in enumerate(HONEST)]
     statement = statement_of(KEYS, R, position)
-    links = {f"LINK:{FIELDS[f].label}" for f in changes}
+    links = {f"LINK_{FIELDS[f].name}" for f in changes}
     # The author commits to what it encrypted: some commitment holds no bit, or is not its own to choose.
     assert refusal(statement, forge(statement, R, position, row_values(position), fresh)) == reason
     # The author commits to a position that is well-formed: then it is not what it encrypted.
@@ -160,7 +160,7 @@ def test_an_honest_proof_needs_no_forging() -> None:
 def test_a_body_that_nobody_can_read_is_not_proved() -> None:
     """C_f = r X_f + m G + delta H: its author knows how it differs from a good commitment, and not what it holds."""
     statement = statement_of(KEYS, R, HONEST, group.mul(fresh(), steps.VALUE_BASE))
-    assert refusal(statement, forge(statement, R, HONEST, bits_of(HONEST, BANDS), fresh)) == "LINK:outstanding"
+    assert refusal(statement, forge(statement, R, HONEST, bits_of(HONEST, BANDS), fresh)) == "LINK_OUTSTANDING"
 
 
 def test_custodians_that_know_the_field_keys_open_nothing_otherwise() -> None:
@@ -174,7 +174,7 @@ def test_custodians_that_know_the_field_keys_open_nothing_otherwise() -> None:
     other = group.scalar_sub(R, shift)
     assert group.mul(other, keys[1]) == statement.bodies[1]
     for r in (R, other):
-        assert refusal(statement, forge(statement, r, position, bits_of(position, BANDS), fresh)).startswith("LINK:")
+        assert refusal(statement, forge(statement, r, position, bits_of(position, BANDS), fresh)).startswith("LINK_")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_custodians_that_know_the_field_keys_open_nothing_otherwise() -> None:
     ids=lambda changes: next(iter(changes)),
 )  # fmt: skip
 def test_a_proof_is_worth_nothing_for_another_entry_place_or_key(changes: dict[str, object]) -> None:
-    assert refusal(renamed(STATEMENT, **changes), PROOF) == "RANGE:outstanding"
+    assert refusal(renamed(STATEMENT, **changes), PROOF) == "RANGE_OUTSTANDING"
 
 
 def test_a_proof_of_a_scaled_copy_cannot_be_had() -> None:
@@ -196,7 +196,7 @@ def test_a_proof_of_a_scaled_copy_cannot_be_had() -> None:
     twice = group.scalar_from_int(2)
     bodies = tuple(group.mul(twice, body) for body in STATEMENT.bodies)
     copy = renamed(STATEMENT, member="south-bank", nonce_point=group.mul(twice, STATEMENT.nonce_point), bodies=bodies)
-    assert refusal(copy, PROOF) == "RANGE:outstanding"
+    assert refusal(copy, PROOF) == "RANGE_OUTSTANDING"
 
 
 @pytest.mark.parametrize(

@@ -24,16 +24,16 @@ def weights(maximum: int) -> list[int]:
 AMOUNT, ACCOUNTS = weights(LIMIT), weights(1022)
 # Name, number of bits, number of commitments that are sent.
 STEPS = (
-    ("RANGE:outstanding", 41, 41),
-    ("RANGE:band", 41, 41),
-    ("RANGE:monthly_due", 41, 41),
-    ("RANGE:credit_limit", 41, 41),
-    ("RANGE:tally_low", 10, 10),
-    ("ONE_HOT:class", 5, 4),
-    ("ONE_HOT:band", 6, 5),
-    ("ONE_HOT:overdue_band", 6, 5),
+    ("RANGE_OUTSTANDING", 41, 41),
+    ("RANGE_BAND", 41, 41),
+    ("RANGE_MONTHLY_DUE", 41, 41),
+    ("RANGE_CREDIT_LIMIT", 41, 41),
+    ("RANGE_TALLY_LOW", 10, 10),
+    ("ONE_HOT_CLASS", 5, 4),
+    ("ONE_HOT_BAND", 6, 5),
+    ("ONE_HOT_OVERDUE_BAND", 6, 5),
 )
-LINKS = tuple(f"LINK:{name}" for name in FIELDS)
+LINKS = tuple(f"LINK_{name.upper()}" for name in FIELDS)
 # The elements of a proof in order: what step each is of, and whether it is a point.
 LAYOUT = [
     *((name, True) for name, _, sent in STEPS for _ in range(sent)),
@@ -135,21 +135,21 @@ def _weighted(factors: Sequence[int], points: Sequence[Point]) -> Point:
 
 def _edges(statement: Statement, row: dict[str, list[Point]]) -> Point:
     widths = [upper - lower for lower, upper in statement.ranges()]
-    distances = _weighted(AMOUNT, row["RANGE:outstanding"]) + _weighted(AMOUNT, row["RANGE:band"])
-    return _weighted(widths, row["ONE_HOT:band"]) - distances
+    distances = _weighted(AMOUNT, row["RANGE_OUTSTANDING"]) + _weighted(AMOUNT, row["RANGE_BAND"])
+    return _weighted(widths, row["ONE_HOT_BAND"]) - distances
 
 
 def _plaintexts(statement: Statement, row: dict[str, list[Point]]) -> list[Point]:
     """The commitments D_f to what the fields hold."""
-    passing, *worse = row["ONE_HOT:class"]
+    passing, *worse = row["ONE_HOT_CLASS"]
     lower = [low for low, _ in statement.ranges()]
     digits = [64**place for place in range(6)]
     return [
-        _weighted(AMOUNT, row["RANGE:outstanding"]) + _weighted(lower, row["ONE_HOT:band"]),
-        _weighted(AMOUNT, row["RANGE:monthly_due"]),
-        _weighted(AMOUNT, row["RANGE:credit_limit"]),
-        passing + 64 * (_weighted(ACCOUNTS, row["RANGE:tally_low"]) + H),
+        _weighted(AMOUNT, row["RANGE_OUTSTANDING"]) + _weighted(lower, row["ONE_HOT_BAND"]),
+        _weighted(AMOUNT, row["RANGE_MONTHLY_DUE"]),
+        _weighted(AMOUNT, row["RANGE_CREDIT_LIMIT"]),
+        passing + 64 * (_weighted(ACCOUNTS, row["RANGE_TALLY_LOW"]) + H),
         _weighted(digits[:4], worse),
-        _weighted(digits, row["ONE_HOT:band"]),
-        _weighted(digits[:5], row["ONE_HOT:overdue_band"][1:]),
+        _weighted(digits, row["ONE_HOT_BAND"]),
+        _weighted(digits[:5], row["ONE_HOT_OVERDUE_BAND"][1:]),
     ]

@@ -116,14 +116,14 @@ def weights(maximum: int) -> list[int]:
 AMOUNT, ACCOUNTS = weights(MAXIMUM), weights(1022)
 # Name, number of bits, whether the first commitment is left out.
 STEPS = [
-    ("RANGE:outstanding", 41, False),
-    ("RANGE:band", 41, False),
-    ("RANGE:monthly_due", 41, False),
-    ("RANGE:credit_limit", 41, False),
-    ("RANGE:tally_low", 10, False),
-    ("ONE_HOT:class", 5, True),
-    ("ONE_HOT:band", 6, True),
-    ("ONE_HOT:overdue_band", 6, True),
+    ("RANGE_OUTSTANDING", 41, False),
+    ("RANGE_BAND", 41, False),
+    ("RANGE_MONTHLY_DUE", 41, False),
+    ("RANGE_CREDIT_LIMIT", 41, False),
+    ("RANGE_TALLY_LOW", 10, False),
+    ("ONE_HOT_CLASS", 5, True),
+    ("ONE_HOT_BAND", 6, True),
+    ("ONE_HOT_OVERDUE_BAND", 6, True),
 ]
 
 
@@ -268,7 +268,7 @@ def edges_proof(bound: bytes, delta: int, w: int) -> bytes:
 
 def link_proof(bound: bytes, f: int, entry: Entry, rho: int, hiding: tuple[int, int, int]) -> bytes:
     u, w, v = hiding
-    c = challenge(bound, f"LINK:{FIELDS[f]}", [u * G, u * (KEYS[f] * G) + w * G, w * H + v * G])
+    c = challenge(bound, f"LINK_{FIELDS[f].upper()}", [u * G, u * (KEYS[f] * G) + w * G, w * H + v * G])
     return b"".join(map(scalar, (c, u - c * entry.r, w - c * entry.amounts[f], v - c * rho)))
 
 
@@ -305,13 +305,13 @@ def whole(entry: Entry, steps: Sequence[Sequence[int]]) -> dict[str, Any]:
 
 def forged() -> list[dict[str, Any]]:
     return [
-        {"why": "monthly_due is -1, and so is a bit", "reason": "RANGE:monthly_due"}
+        {"why": "monthly_due is -1, and so is a bit", "reason": "RANGE_MONTHLY_DUE"}
         | whole(NEGATIVE, steps_of(NEGATIVE.amounts)),
-        {"why": "monthly_due is -1, the bits are those of 0", "reason": "LINK:monthly_due"}
+        {"why": "monthly_due is -1, the bits are those of 0", "reason": "LINK_MONTHLY_DUE"}
         | whole(NEGATIVE, steps_of([NEGATIVE.amounts[0], 0, *NEGATIVE.amounts[2:]])),
         {"why": "outstanding is above its band", "reason": "BAND_EDGES"}
         | whole(OTHER_BAND, steps_of(OTHER_BAND.amounts, below_edge=0)),
-        {"why": "a body with a multiple of H, which nobody can read", "reason": "LINK:outstanding"}
+        {"why": "a body with a multiple of H, which nobody can read", "reason": "LINK_OUTSTANDING"}
         | whole(UNREADABLE, steps_of(UNREADABLE.amounts)),
     ]
 
@@ -333,13 +333,13 @@ def _patches(proof: bytes) -> list[dict[str, Any]]:
         top_bit = bytearray(proof[32 * element - 32 : 32 * element])
         top_bit[31] |= 0x80
         patch(f"the last commitment of {name} has its top bit set", name, element - 1, bytes(top_bit))
-    patch("two commitments are the same", "RANGE:outstanding", 1, proof[:32])
+    patch("two commitments are the same", "RANGE_OUTSTANDING", 1, proof[:32])
     for name, bits, _ in STEPS:
         for place in (0, 1, 2, 3, 3 * bits):
             patch(f"scalar {place} of {name} is one more", name, element + place, _more(proof, element + place, 1))
         patch(f"the last scalar of {name} is not below L", name, element + 3 * bits, _above(proof, element + 3 * bits))
         element += 1 + 3 * bits
-    for name, scalars in (("BAND_EDGES", 2), *((f"LINK:{field}", 4) for field in FIELDS)):
+    for name, scalars in (("BAND_EDGES", 2), *((f"LINK_{field.upper()}", 4) for field in FIELDS)):
         for place in range(scalars):
             patch(f"scalar {place} of {name} is one more", name, element + place, _more(proof, element + place, 1))
             patch(f"scalar {place} of {name} is not below L", name, element + place, _above(proof, element + place))
@@ -358,7 +358,7 @@ def _above(proof: bytes, element: int) -> bytes:
 
 def _statements(good: dict[str, Any]) -> list[dict[str, Any]]:
     keys, bodies = good["public_keys"], good["bodies"]
-    first = "RANGE:outstanding"
+    first = "RANGE_OUTSTANDING"
     changes: list[tuple[str, str, dict[str, Any]]] = [
         ("another consortium", first, {"consortium": wide("other")[:32].hex()}),
         ("another epoch", first, {"epoch": 4}),
