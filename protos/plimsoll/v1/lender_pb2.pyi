@@ -213,6 +213,116 @@ class ReportResponse(_message.Message):
 Global___ReportResponse: _TypeAlias = ReportResponse  # noqa: Y015
 
 @_typing.final
+class FeedBreach(_message.Message):
+    """A bound of the feed guard that a feed does not keep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    FIGURE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """Stable code, e.g. "ZEROED_LIMITS"."""
+    figure: _builtins.int
+    """What was found: borrowers, rows or percent."""
+    limit: _builtins.int
+    """What is allowed."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        figure: _builtins.int = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "figure", b"figure", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FeedBreach: _TypeAlias = FeedBreach  # noqa: Y015
+
+@_typing.final
+class HeldFeed(_message.Message):
+    """A feed that is kept back until a second person has looked at it, and what it would change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    BORROWERS_FIELD_NUMBER: _builtins.int
+    CHANGED_FIELD_NUMBER: _builtins.int
+    OPENED_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    ZEROED_FIELD_NUMBER: _builtins.int
+    CLOSING_FIELD_NUMBER: _builtins.int
+    WORSE_FIELD_NUMBER: _builtins.int
+    BETTER_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names it, 16 hex digits."""
+    time: _builtins.int
+    """When it came, Unix seconds."""
+    sender: _builtins.str
+    """Name of the certificate that sent it."""
+    rows: _builtins.int
+    """Rows that would be taken."""
+    borrowers: _builtins.int
+    """Borrowers in it."""
+    changed: _builtins.int
+    """Of these, with any change."""
+    opened: _builtins.int
+    """Loans that are new."""
+    closed: _builtins.int
+    """Loans that are closed."""
+    zeroed: _builtins.int
+    """Borrowers with an open loan whose limit falls to 0."""
+    closing: _builtins.int
+    """Borrowers with a loan that is closed."""
+    worse: _builtins.int
+    """Borrowers whose worst class gets worse."""
+    better: _builtins.int
+    """Borrowers whose worst class gets better."""
+    before: _builtins.int
+    """Outstanding of the borrowers in it so far, minor units."""
+    after: _builtins.int
+    """Outstanding of the borrowers in it by this feed, minor units."""
+    @_builtins.property
+    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedBreach]:
+        """Why it is kept back."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        time: _builtins.int = ...,
+        sender: _builtins.str = ...,
+        breaches: _abc.Iterable[Global___FeedBreach] | None = ...,
+        rows: _builtins.int = ...,
+        borrowers: _builtins.int = ...,
+        changed: _builtins.int = ...,
+        opened: _builtins.int = ...,
+        closed: _builtins.int = ...,
+        zeroed: _builtins.int = ...,
+        closing: _builtins.int = ...,
+        worse: _builtins.int = ...,
+        better: _builtins.int = ...,
+        before: _builtins.int = ...,
+        after: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "better", b"better", "borrowers", b"borrowers", "breaches", b"breaches", "changed", b"changed", "closed", b"closed", "closing", b"closing", "id", b"id", "opened", b"opened", "rows", b"rows", "sender", b"sender", "time", b"time", "worse", b"worse", "zeroed", b"zeroed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldFeed: _TypeAlias = HeldFeed  # noqa: Y015
+
+@_typing.final
 class ReportSummary(_message.Message):
     """What became of a feed."""
 
@@ -226,6 +336,7 @@ class ReportSummary(_message.Message):
     CLOSED_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     LOG_SIZE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     read: _builtins.int
     """Rows received."""
     accepted: _builtins.int
@@ -244,6 +355,10 @@ class ReportSummary(_message.Message):
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]:
         """The first 10,000 of them."""
 
+    @_builtins.property
+    def held(self) -> Global___HeldFeed:
+        """Set where the whole feed is kept back: then nothing of it was taken."""
+
     def __init__(
         self,
         *,
@@ -255,10 +370,11 @@ class ReportSummary(_message.Message):
         closed: _builtins.int = ...,
         unchanged: _builtins.int = ...,
         log_size: _builtins.int = ...,
+        held: Global___HeldFeed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held", b"held"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "closed", b"closed", "log_size", b"log_size", "published", b"published", "read", b"read", "rejected", b"rejected", "rejections", b"rejections", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "closed", b"closed", "held", b"held", "log_size", b"log_size", "published", b"published", "read", b"read", "rejected", b"rejected", "rejections", b"rejections", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,47 +22,60 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from plimsoll.v1 import lender_pb2 as plimsoll_dot_v1_dot_lender__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aplimsoll/v1/operator.proto\x12\x0bplimsoll.v1\"\x0f\n\rStatusRequest\"m\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\treachable\x18\x03 \x01(\x08\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x1c\n\x14last_contact_seconds\x18\x05 \x01(\x03\"\xb6\x01\n\tLogStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x12\n\nknown_size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\x18\n\x10head_age_seconds\x18\x05 \x01(\x03\x12\x0f\n\x07problem\x18\x06 \x01(\t\x12\x16\n\x0ewitnessed_size\x18\x07 \x01(\x04\x12\x0e\n\x06\x66rozen\x18\x08 \x01(\x08\x12\x16\n\x0ewitnessed_root\x18\t \x01(\t\"\xa3\x01\n\tKeyStatus\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x11\n\tcustodian\x18\x02 \x01(\r\x12\x11\n\tthreshold\x18\x03 \x01(\r\x12\x12\n\ncustodians\x18\x04 \x01(\r\x12\r\n\x05phase\x18\x05 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x06 \x03(\t\x12\x14\n\x0cholds_shares\x18\x07 \x01(\x08\x12\x13\n\x0bpublic_keys\x18\x08 \x03(\t\"\xcb\x03\n\x0eStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x12\n\nconsortium\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x04\x12\r\n\x05state\x18\x05 \x01(\t\x12&\n\x05peers\x18\x06 \x03(\x0b\x32\x17.plimsoll.v1.PeerStatus\x12$\n\x04logs\x18\x07 \x03(\x0b\x32\x16.plimsoll.v1.LogStatus\x12$\n\x04keys\x18\x08 \x01(\x0b\x32\x16.plimsoll.v1.KeyStatus\x12\x17\n\x0f\x64isk_used_bytes\x18\t \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\n \x01(\x04\x12\x11\n\tborrowers\x18\x0b \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x0c \x01(\x04\x12\x0f\n\x07version\x18\r \x01(\t\x12\x10\n\x08manifest\x18\x0e \x01(\t\x12\x10\n\x08sequence\x18\x0f \x01(\r\x12\x0e\n\x06\x61lerts\x18\x10 \x03(\t\x12\x1a\n\x12\x64isk_reserve_bytes\x18\x11 \x01(\x04\x12\x30\n\nchallenges\x18\x12 \x01(\x0b\x32\x1c.plimsoll.v1.ChallengeStatus\"g\n\x0f\x43hallengeStatus\x12\r\n\x05\x61sked\x18\x01 \x01(\x04\x12\x0e\n\x06proved\x18\x02 \x01(\x04\x12\x0f\n\x07pending\x18\x03 \x01(\x04\x12\x12\n\nchallenged\x18\x04 \x01(\x04\x12\x10\n\x08\x61nswered\x18\x05 \x01(\x04\"\"\n\x0eProposeRequest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\"2\n\x0fProposeResponse\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\"\"\n\x0e\x41pproveRequest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\" \n\x0f\x41pproveResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"\x12\n\x10ProposalsRequest\"f\n\x10ProposedManifest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x10\n\x08proposer\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\x0c\x12\x10\n\x08\x61pproved\x18\x04 \x03(\t\x12\x0e\n\x06needed\x18\x05 \x01(\r\"E\n\x11ProposalsResponse\x12\x30\n\tproposals\x18\x01 \x03(\x0b\x32\x1d.plimsoll.v1.ProposedManifest\"\x1f\n\rBackupRequest\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\"i\n\x0e\x42\x61\x63kupResponse\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12+\n\x07summary\x18\x04 \x01(\x0b\x32\x1a.plimsoll.v1.BackupSummary\"a\n\rBackupSummary\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\r\n\x05\x66iles\x18\x03 \x01(\r\x12\x11\n\tborrowers\x18\x04 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x04\x32\xf1\x02\n\x0fOperatorService\x12\x41\n\x06Status\x12\x1a.plimsoll.v1.StatusRequest\x1a\x1b.plimsoll.v1.StatusResponse\x12\x44\n\x07Propose\x12\x1b.plimsoll.v1.ProposeRequest\x1a\x1c.plimsoll.v1.ProposeResponse\x12\x44\n\x07\x41pprove\x12\x1b.plimsoll.v1.ApproveRequest\x1a\x1c.plimsoll.v1.ApproveResponse\x12J\n\tProposals\x12\x1d.plimsoll.v1.ProposalsRequest\x1a\x1e.plimsoll.v1.ProposalsResponse\x12\x43\n\x06\x42\x61\x63kup\x12\x1a.plimsoll.v1.BackupRequest\x1a\x1b.plimsoll.v1.BackupResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aplimsoll/v1/operator.proto\x12\x0bplimsoll.v1\x1a\x18plimsoll/v1/lender.proto\"\x0f\n\rStatusRequest\"m\n\nPeerStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x11\n\treachable\x18\x03 \x01(\x08\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x1c\n\x14last_contact_seconds\x18\x05 \x01(\x03\"\xb6\x01\n\tLogStatus\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x12\n\nknown_size\x18\x03 \x01(\x04\x12\x0c\n\x04root\x18\x04 \x01(\t\x12\x18\n\x10head_age_seconds\x18\x05 \x01(\x03\x12\x0f\n\x07problem\x18\x06 \x01(\t\x12\x16\n\x0ewitnessed_size\x18\x07 \x01(\x04\x12\x0e\n\x06\x66rozen\x18\x08 \x01(\x08\x12\x16\n\x0ewitnessed_root\x18\t \x01(\t\"\xa3\x01\n\tKeyStatus\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x11\n\tcustodian\x18\x02 \x01(\r\x12\x11\n\tthreshold\x18\x03 \x01(\r\x12\x12\n\ncustodians\x18\x04 \x01(\r\x12\r\n\x05phase\x18\x05 \x01(\t\x12\x13\n\x0bwaiting_for\x18\x06 \x03(\t\x12\x14\n\x0cholds_shares\x18\x07 \x01(\x08\x12\x13\n\x0bpublic_keys\x18\x08 \x03(\t\"\xcb\x03\n\x0eStatusResponse\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x12\n\nconsortium\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x04\x12\r\n\x05state\x18\x05 \x01(\t\x12&\n\x05peers\x18\x06 \x03(\x0b\x32\x17.plimsoll.v1.PeerStatus\x12$\n\x04logs\x18\x07 \x03(\x0b\x32\x16.plimsoll.v1.LogStatus\x12$\n\x04keys\x18\x08 \x01(\x0b\x32\x16.plimsoll.v1.KeyStatus\x12\x17\n\x0f\x64isk_used_bytes\x18\t \x01(\x04\x12\x17\n\x0f\x64isk_free_bytes\x18\n \x01(\x04\x12\x11\n\tborrowers\x18\x0b \x01(\x04\x12\x14\n\x0cmemory_bytes\x18\x0c \x01(\x04\x12\x0f\n\x07version\x18\r \x01(\t\x12\x10\n\x08manifest\x18\x0e \x01(\t\x12\x10\n\x08sequence\x18\x0f \x01(\r\x12\x0e\n\x06\x61lerts\x18\x10 \x03(\t\x12\x1a\n\x12\x64isk_reserve_bytes\x18\x11 \x01(\x04\x12\x30\n\nchallenges\x18\x12 \x01(\x0b\x32\x1c.plimsoll.v1.ChallengeStatus\"g\n\x0f\x43hallengeStatus\x12\r\n\x05\x61sked\x18\x01 \x01(\x04\x12\x0e\n\x06proved\x18\x02 \x01(\x04\x12\x0f\n\x07pending\x18\x03 \x01(\x04\x12\x12\n\nchallenged\x18\x04 \x01(\x04\x12\x10\n\x08\x61nswered\x18\x05 \x01(\x04\"\"\n\x0eProposeRequest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\"2\n\x0fProposeResponse\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\r\n\x05index\x18\x02 \x01(\x04\"\"\n\x0e\x41pproveRequest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\" \n\x0f\x41pproveResponse\x12\r\n\x05index\x18\x01 \x01(\x04\"\x12\n\x10ProposalsRequest\"f\n\x10ProposedManifest\x12\x10\n\x08manifest\x18\x01 \x01(\x0c\x12\x10\n\x08proposer\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\x0c\x12\x10\n\x08\x61pproved\x18\x04 \x03(\t\x12\x0e\n\x06needed\x18\x05 \x01(\r\"E\n\x11ProposalsResponse\x12\x30\n\tproposals\x18\x01 \x03(\x0b\x32\x1d.plimsoll.v1.ProposedManifest\"\x1f\n\rBackupRequest\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\"i\n\x0e\x42\x61\x63kupResponse\x12\r\n\x05phase\x18\x01 \x01(\t\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12+\n\x07summary\x18\x04 \x01(\x0b\x32\x1a.plimsoll.v1.BackupSummary\"a\n\rBackupSummary\x12\x0e\n\x06\x66older\x18\x01 \x01(\t\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\x12\r\n\x05\x66iles\x18\x03 \x01(\r\x12\x11\n\tborrowers\x18\x04 \x01(\x04\x12\x0f\n\x07\x65ntries\x18\x05 \x01(\x04\"\x12\n\x10HeldFeedsRequest\"9\n\x11HeldFeedsResponse\x12$\n\x05\x66\x65\x65\x64s\x18\x01 \x03(\x0b\x32\x15.plimsoll.v1.HeldFeed\" \n\x12ReleaseFeedRequest\x12\n\n\x02id\x18\x01 \x01(\t\"D\n\x13ReleaseFeedResponse\x12-\n\x08progress\x18\x01 \x01(\x0b\x32\x1b.plimsoll.v1.ReportResponse\" \n\x12\x44iscardFeedRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x15\n\x13\x44iscardFeedResponse2\xe3\x04\n\x0fOperatorService\x12\x41\n\x06Status\x12\x1a.plimsoll.v1.StatusRequest\x1a\x1b.plimsoll.v1.StatusResponse\x12\x44\n\x07Propose\x12\x1b.plimsoll.v1.ProposeRequest\x1a\x1c.plimsoll.v1.ProposeResponse\x12\x44\n\x07\x41pprove\x12\x1b.plimsoll.v1.ApproveRequest\x1a\x1c.plimsoll.v1.ApproveResponse\x12J\n\tProposals\x12\x1d.plimsoll.v1.ProposalsRequest\x1a\x1e.plimsoll.v1.ProposalsResponse\x12\x43\n\x06\x42\x61\x63kup\x12\x1a.plimsoll.v1.BackupRequest\x1a\x1b.plimsoll.v1.BackupResponse0\x01\x12J\n\tHeldFeeds\x12\x1d.plimsoll.v1.HeldFeedsRequest\x1a\x1e.plimsoll.v1.HeldFeedsResponse\x12R\n\x0bReleaseFeed\x12\x1f.plimsoll.v1.ReleaseFeedRequest\x1a .plimsoll.v1.ReleaseFeedResponse0\x01\x12P\n\x0b\x44iscardFeed\x12\x1f.plimsoll.v1.DiscardFeedRequest\x1a .plimsoll.v1.DiscardFeedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'plimsoll.v1.operator_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUSREQUEST']._serialized_start=43
-  _globals['_STATUSREQUEST']._serialized_end=58
-  _globals['_PEERSTATUS']._serialized_start=60
-  _globals['_PEERSTATUS']._serialized_end=169
-  _globals['_LOGSTATUS']._serialized_start=172
-  _globals['_LOGSTATUS']._serialized_end=354
-  _globals['_KEYSTATUS']._serialized_start=357
-  _globals['_KEYSTATUS']._serialized_end=520
-  _globals['_STATUSRESPONSE']._serialized_start=523
-  _globals['_STATUSRESPONSE']._serialized_end=982
-  _globals['_CHALLENGESTATUS']._serialized_start=984
-  _globals['_CHALLENGESTATUS']._serialized_end=1087
-  _globals['_PROPOSEREQUEST']._serialized_start=1089
-  _globals['_PROPOSEREQUEST']._serialized_end=1123
-  _globals['_PROPOSERESPONSE']._serialized_start=1125
-  _globals['_PROPOSERESPONSE']._serialized_end=1175
-  _globals['_APPROVEREQUEST']._serialized_start=1177
-  _globals['_APPROVEREQUEST']._serialized_end=1211
-  _globals['_APPROVERESPONSE']._serialized_start=1213
-  _globals['_APPROVERESPONSE']._serialized_end=1245
-  _globals['_PROPOSALSREQUEST']._serialized_start=1247
-  _globals['_PROPOSALSREQUEST']._serialized_end=1265
-  _globals['_PROPOSEDMANIFEST']._serialized_start=1267
-  _globals['_PROPOSEDMANIFEST']._serialized_end=1369
-  _globals['_PROPOSALSRESPONSE']._serialized_start=1371
-  _globals['_PROPOSALSRESPONSE']._serialized_end=1440
-  _globals['_BACKUPREQUEST']._serialized_start=1442
-  _globals['_BACKUPREQUEST']._serialized_end=1473
-  _globals['_BACKUPRESPONSE']._serialized_start=1475
-  _globals['_BACKUPRESPONSE']._serialized_end=1580
-  _globals['_BACKUPSUMMARY']._serialized_start=1582
-  _globals['_BACKUPSUMMARY']._serialized_end=1679
-  _globals['_OPERATORSERVICE']._serialized_start=1682
-  _globals['_OPERATORSERVICE']._serialized_end=2051
+  _globals['_STATUSREQUEST']._serialized_start=69
+  _globals['_STATUSREQUEST']._serialized_end=84
+  _globals['_PEERSTATUS']._serialized_start=86
+  _globals['_PEERSTATUS']._serialized_end=195
+  _globals['_LOGSTATUS']._serialized_start=198
+  _globals['_LOGSTATUS']._serialized_end=380
+  _globals['_KEYSTATUS']._serialized_start=383
+  _globals['_KEYSTATUS']._serialized_end=546
+  _globals['_STATUSRESPONSE']._serialized_start=549
+  _globals['_STATUSRESPONSE']._serialized_end=1008
+  _globals['_CHALLENGESTATUS']._serialized_start=1010
+  _globals['_CHALLENGESTATUS']._serialized_end=1113
+  _globals['_PROPOSEREQUEST']._serialized_start=1115
+  _globals['_PROPOSEREQUEST']._serialized_end=1149
+  _globals['_PROPOSERESPONSE']._serialized_start=1151
+  _globals['_PROPOSERESPONSE']._serialized_end=1201
+  _globals['_APPROVEREQUEST']._serialized_start=1203
+  _globals['_APPROVEREQUEST']._serialized_end=1237
+  _globals['_APPROVERESPONSE']._serialized_start=1239
+  _globals['_APPROVERESPONSE']._serialized_end=1271
+  _globals['_PROPOSALSREQUEST']._serialized_start=1273
+  _globals['_PROPOSALSREQUEST']._serialized_end=1291
+  _globals['_PROPOSEDMANIFEST']._serialized_start=1293
+  _globals['_PROPOSEDMANIFEST']._serialized_end=1395
+  _globals['_PROPOSALSRESPONSE']._serialized_start=1397
+  _globals['_PROPOSALSRESPONSE']._serialized_end=1466
+  _globals['_BACKUPREQUEST']._serialized_start=1468
+  _globals['_BACKUPREQUEST']._serialized_end=1499
+  _globals['_BACKUPRESPONSE']._serialized_start=1501
+  _globals['_BACKUPRESPONSE']._serialized_end=1606
+  _globals['_BACKUPSUMMARY']._serialized_start=1608
+  _globals['_BACKUPSUMMARY']._serialized_end=1705
+  _globals['_HELDFEEDSREQUEST']._serialized_start=1707
+  _globals['_HELDFEEDSREQUEST']._serialized_end=1725
+  _globals['_HELDFEEDSRESPONSE']._serialized_start=1727
+  _globals['_HELDFEEDSRESPONSE']._serialized_end=1784
+  _globals['_RELEASEFEEDREQUEST']._serialized_start=1786
+  _globals['_RELEASEFEEDREQUEST']._serialized_end=1818
+  _globals['_RELEASEFEEDRESPONSE']._serialized_start=1820
+  _globals['_RELEASEFEEDRESPONSE']._serialized_end=1888
+  _globals['_DISCARDFEEDREQUEST']._serialized_start=1890
+  _globals['_DISCARDFEEDREQUEST']._serialized_end=1922
+  _globals['_DISCARDFEEDRESPONSE']._serialized_start=1924
+  _globals['_DISCARDFEEDRESPONSE']._serialized_end=1945
+  _globals['_OPERATORSERVICE']._serialized_start=1948
+  _globals['_OPERATORSERVICE']._serialized_end=2559
 # @@protoc_insertion_point(module_scope)

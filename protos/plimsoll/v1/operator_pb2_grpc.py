@@ -60,6 +60,21 @@ class OperatorServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_operator__pb2.BackupRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_operator__pb2.BackupResponse.FromString,
                 _registered_method=True)
+        self.HeldFeeds = channel.unary_unary(
+                '/plimsoll.v1.OperatorService/HeldFeeds',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.HeldFeedsRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.HeldFeedsResponse.FromString,
+                _registered_method=True)
+        self.ReleaseFeed = channel.unary_stream(
+                '/plimsoll.v1.OperatorService/ReleaseFeed',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.ReleaseFeedRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.ReleaseFeedResponse.FromString,
+                _registered_method=True)
+        self.DiscardFeed = channel.unary_unary(
+                '/plimsoll.v1.OperatorService/DiscardFeed',
+                request_serializer=plimsoll_dot_v1_dot_operator__pb2.DiscardFeedRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_operator__pb2.DiscardFeedResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
@@ -101,6 +116,27 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HeldFeeds(self, request, context):
+        """The feeds that are kept back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseFeed(self, request, context):
+        """Takes a feed that was kept back, by another person than the one who sent it. Progress, then the summary.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiscardFeed(self, request, context):
+        """Throws a feed away that was kept back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperatorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +164,21 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=plimsoll_dot_v1_dot_operator__pb2.BackupRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_operator__pb2.BackupResponse.SerializeToString,
+            ),
+            'HeldFeeds': grpc.unary_unary_rpc_method_handler(
+                    servicer.HeldFeeds,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.HeldFeedsRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.HeldFeedsResponse.SerializeToString,
+            ),
+            'ReleaseFeed': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReleaseFeed,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.ReleaseFeedRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.ReleaseFeedResponse.SerializeToString,
+            ),
+            'DiscardFeed': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardFeed,
+                    request_deserializer=plimsoll_dot_v1_dot_operator__pb2.DiscardFeedRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_operator__pb2.DiscardFeedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +317,87 @@ class OperatorService:
             '/plimsoll.v1.OperatorService/Backup',
             plimsoll_dot_v1_dot_operator__pb2.BackupRequest.SerializeToString,
             plimsoll_dot_v1_dot_operator__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HeldFeeds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/HeldFeeds',
+            plimsoll_dot_v1_dot_operator__pb2.HeldFeedsRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.HeldFeedsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseFeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/ReleaseFeed',
+            plimsoll_dot_v1_dot_operator__pb2.ReleaseFeedRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.ReleaseFeedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardFeed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.OperatorService/DiscardFeed',
+            plimsoll_dot_v1_dot_operator__pb2.DiscardFeedRequest.SerializeToString,
+            plimsoll_dot_v1_dot_operator__pb2.DiscardFeedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,12 @@ class OperatorServiceStub:
     """The proposals to succeed the manifest in force, and who has approved them."""
     Backup: _grpc.UnaryStreamMultiCallable[_operator_pb2.BackupRequest, _operator_pb2.BackupResponse]
     """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary."""
+    HeldFeeds: _grpc.UnaryUnaryMultiCallable[_operator_pb2.HeldFeedsRequest, _operator_pb2.HeldFeedsResponse]
+    """The feeds that are kept back."""
+    ReleaseFeed: _grpc.UnaryStreamMultiCallable[_operator_pb2.ReleaseFeedRequest, _operator_pb2.ReleaseFeedResponse]
+    """Takes a feed that was kept back, by another person than the one who sent it. Progress, then the summary."""
+    DiscardFeed: _grpc.UnaryUnaryMultiCallable[_operator_pb2.DiscardFeedRequest, _operator_pb2.DiscardFeedResponse]
+    """Throws a feed away that was kept back."""
 
 @_typing.type_check_only
 class OperatorServiceAsyncStub(OperatorServiceStub):
@@ -59,6 +65,12 @@ class OperatorServiceAsyncStub(OperatorServiceStub):
     """The proposals to succeed the manifest in force, and who has approved them."""
     Backup: _aio.UnaryStreamMultiCallable[_operator_pb2.BackupRequest, _operator_pb2.BackupResponse]  # type: ignore[assignment]
     """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary."""
+    HeldFeeds: _aio.UnaryUnaryMultiCallable[_operator_pb2.HeldFeedsRequest, _operator_pb2.HeldFeedsResponse]  # type: ignore[assignment]
+    """The feeds that are kept back."""
+    ReleaseFeed: _aio.UnaryStreamMultiCallable[_operator_pb2.ReleaseFeedRequest, _operator_pb2.ReleaseFeedResponse]  # type: ignore[assignment]
+    """Takes a feed that was kept back, by another person than the one who sent it. Progress, then the summary."""
+    DiscardFeed: _aio.UnaryUnaryMultiCallable[_operator_pb2.DiscardFeedRequest, _operator_pb2.DiscardFeedResponse]  # type: ignore[assignment]
+    """Throws a feed away that was kept back."""
 
 class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
     """For the people who run a node. Role: operator."""
@@ -102,5 +114,29 @@ class OperatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_operator_pb2.BackupResponse], _abc.AsyncIterator[_operator_pb2.BackupResponse]]:
         """A consistent copy of everything but a custodian's shares, while the node goes on working. Progress, then the summary."""
+
+    @_abc_1.abstractmethod
+    def HeldFeeds(
+        self,
+        request: _operator_pb2.HeldFeedsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.HeldFeedsResponse, _abc.Awaitable[_operator_pb2.HeldFeedsResponse]]:
+        """The feeds that are kept back."""
+
+    @_abc_1.abstractmethod
+    def ReleaseFeed(
+        self,
+        request: _operator_pb2.ReleaseFeedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_operator_pb2.ReleaseFeedResponse], _abc.AsyncIterator[_operator_pb2.ReleaseFeedResponse]]:
+        """Takes a feed that was kept back, by another person than the one who sent it. Progress, then the summary."""
+
+    @_abc_1.abstractmethod
+    def DiscardFeed(
+        self,
+        request: _operator_pb2.DiscardFeedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operator_pb2.DiscardFeedResponse, _abc.Awaitable[_operator_pb2.DiscardFeedResponse]]:
+        """Throws a feed away that was kept back."""
 
 def add_OperatorServiceServicer_to_server(servicer: OperatorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -131,6 +131,62 @@ class SealedPosition(_message.Message):
 Global___SealedPosition: _TypeAlias = SealedPosition  # noqa: Y015
 
 @_typing.final
+class HeldRow(_message.Message):
+    """One row of a feed that is kept back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    BORROWER_FIELD_NUMBER: _builtins.int
+    LOAN_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Line in the feed."""
+    borrower: _builtins.str
+    """Canonical identity of the borrower."""
+    @_builtins.property
+    def loan(self) -> Global___Loan:
+        """The loan as the row says."""
+
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        borrower: _builtins.str = ...,
+        loan: Global___Loan | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["loan", b"loan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrower", b"borrower", "line", b"line", "loan", b"loan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldRow: _TypeAlias = HeldRow  # noqa: Y015
+
+@_typing.final
+class HeldRows(_message.Message):
+    """Some rows of a feed that is kept back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldRow]:
+        """In the feed's order."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___HeldRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldRows: _TypeAlias = HeldRows  # noqa: Y015
+
+@_typing.final
 class BookRecord(_message.Message):
     """What the book holds of one borrower."""
 
