@@ -10,17 +10,22 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import pytest
-from plimsoll.v1 import lender_pb2
+from plimsoll.v1 import lender_pb2, peer_pb2
 
+from ledger.cache import Cache
+from ledger.chain import Log
 from ledger.challenge import Challenge, ChallengeAnswer
+from ledger.challenged import Prover, bands_of
 from ledger.entries import Kind, file_entry
 from ledger.merkle import leaf_hash
 from tests.cluster import Cluster
 from tests.e2e.feeds import row
 from tests.e2e.impostor import Impostor
 from tests.e2e.lying_node import LIES
+from tests.e2e.wire import refusal_of
 
 ASKER, FIRST, SECOND, LIAR, OTHER = "lender-1", "lender-2", "lender-3", "lender-4", "lender-5"
 HONEST = {FIRST: 2_000_000, SECOND: 3_000_000}
@@ -108,6 +113,35 @@ def test_false_challenges_are_answered_in_public_by_honest_members(five: Cluster
         assert not five.status(member).alerts
     answer = five.ask(OTHER, UNTOUCHED)
     assert (answer.amounts.outstanding, left_out(answer)) == (sum(HONEST.values()), [])
+
+
+def test_a_member_is_shown_proofs_of_records_and_of_nothing_else(five: Cluster) -> None:
+    """The liar asks, while its node is down, as any member may."""
+    impostor = Impostor(five, LIAR, (FIRST,))
+    log, other = impostor.chain.log(FIRST), impostor.chain.log(SECOND)
+    codes = [file_entry(entry).code for entry in log.entries(0)]
+    record, no_record = codes.index(Kind.POSITION), codes.index(Kind.EVALUATION)
+    prove = impostor.stubs[FIRST].Prove
+
+    def request(held: Log, index: int, /, **changes: Any) -> peer_pb2.ProveRequest:
+        leaf = held.leaf_hash(index) if index < held.size else bytes(32)
+        return peer_pb2.ProveRequest(**({"origin": held.origin, "index": index, "leaf_hash": leaf} | changes))
+
+    shown = prove(request(log, record), timeout=20).proof
+    prover = Prover(impostor.consortium, impostor.public.fields, Cache(1))
+    assert prover.is_wellformed(FIRST, log.entry(record), shown, bands_of(impostor.manifest))
+    assert prove(request(log, record), timeout=20).proof == shown
+    for wrong in (
+        request(log, no_record),
+        request(log, log.size),
+        request(log, record, index=(1 << 64) - 1),
+        request(log, record, leaf_hash=bytes(32)),
+        request(log, record, leaf_hash=b""),
+        request(log, record, origin=""),
+        request(log, record, origin="x" * 70_000),
+        request(other, [file_entry(entry).code for entry in other.entries(0)].index(Kind.POSITION)),
+    ):
+        assert refusal_of(prove, wrong).brief[:2] == ("NOT_FOUND", "UNKNOWN_RECORD")
 
 
 def test_the_liar_cannot_answer_and_its_operator_is_told(five: Cluster) -> None:

@@ -58,7 +58,7 @@ def broken_details() -> bytes:
     return raw
 
 
-@pytest.mark.parametrize("method", ["heads", "push", "decrypt", "evaluate"])
+@pytest.mark.parametrize("method", ["heads", "push", "decrypt", "evaluate", "prove"])
 async def test_an_answer_that_is_no_message_is_a_refusal(method):
     async def garbage(request, context):
         return GARBAGE
@@ -68,6 +68,7 @@ async def test_an_answer_that_is_no_message_is_a_refusal(method):
         "push": (peer_pb2.Block(),),
         "decrypt": (peer_pb2.DecryptRequest(),),
         "evaluate": (peer_pb2.EvaluateRequest(),),
+        "prove": (peer_pb2.ProveRequest(),),
     }
     async with peer("lender-2", **{method.capitalize(): garbage}) as link:
         with pytest.raises(Unverified) as caught:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from client.audit.memory import parse
+from client.audit.transcripts import Saved
 from ledger.entries import Kind, file_entry
 from ledger.inquiry import DAY
 from ledger.merkle import leaf_hash
-from tests.client.audit.world import MEMBERS, Served, audit_over, consortium
-from tests.ledger.challenges import answer, challenge, proof
+from ledger.transcript import FULL, Transcript
+from tests.client.audit.world import BORROWERS, MEMBERS, Served, audit_over, consortium, hold
+from tests.ledger.challenges import a_day_later, answer, challenge, lie, proof, watched
 from tests.ledger.consortium import START, Consortium
 
 CHALLENGER, AUTHOR = "lender-1", "lender-2"
@@ -101,3 +103,28 @@ def test_an_entry_that_is_changed_on_the_way_answers_nothing() -> None:
     report, _ = audit_over(nodes, nodes["lender-3"], now=START)
     assert report.findings
     assert [each["state"] for each in report.challenges] == ["open"]
+
+
+def test_a_transcript_of_sums_that_leave_out_a_challenged_record_verifies() -> None:
+    """Its verifier looks for challenges and answers in logs of which it keeps no more than it is asked for."""
+    whole = grown()
+    hold(whole, whole.ceremony)
+    witnesses = watched(whole)
+    borrower = BORROWERS[5]
+    liar = lie(whole, "lender-3", borrower)
+    challenge(whole, CHALLENGER, "lender-3", liar)
+    labels = whole.borrower(borrower).query.positions(AUTHOR)
+    at = whole.log(AUTHOR).find(labels(0))
+    assert at is not None
+    challenge(whole, "lender-3", AUTHOR, at)
+    answer(whole, AUTHOR, at)
+    witnesses.witness()
+    a_day_later(whole)
+    said = whole.ask(CHALLENGER, borrower)
+    assert [left.reason for left in said.findings.selection.exclusions] == ["CHALLENGED"]
+    raw = Transcript.of(said, FULL).encode()
+    report, _ = audited(whole, now=whole.now, transcripts=[Saved.of("t", raw)])
+    assert [(each["verdict"], each["assumed"]) for each in report.transcripts] == [("ok", ["settled"])]
+    wrong = raw.replace(b'"CHALLENGED"', b'"BAD_PROOF"')
+    report, _ = audited(whole, now=whole.now, transcripts=[Saved.of("t", wrong)])
+    assert [each["failed"] for each in report.transcripts] == ["T6"]
