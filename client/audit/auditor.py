@@ -17,7 +17,7 @@ from client.audit.report import Finding, Report
 from client.audit.scope import Scope
 from client.audit.source import Source
 from client.audit.tally import Ground, Tally
-from client.audit.tiles import Tiles
+from client.audit.tiles import TILES, Tiles
 from client.audit.voting import Voting
 from client.audit.witnesses import Claim
 from client.audit.workers import Workers
@@ -31,9 +31,6 @@ from ledger.lineage import Lineage
 from ledger.manifest import Manifest
 
 __all__ = ["Auditor", "Scope"]
-
-#: In place of a member's name, where a folder is read.
-TILES = "tiles"
 
 
 class Auditor:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from client.audit.logs import LogId
 from client.audit.report import Finding
+from client.audit.tiles import TILES
 from client.audit.witnesses import Claim
-from ledger.checkpoint import SignedHead
-from ledger.errors import InvalidInput, Unverified
+from ledger.checkpoint import SignedHead, open_head
+from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.freshness import MISSED, SILENCE, UNFED
 from ledger.tlog_policy import Policy
 
@@ -56,6 +57,7 @@ def check_policy(policy: Policy, logs: Iterable[LogId], claims: Sequence[Claim])
             yield Finding(log.member, None, "OTHER_KEY", f"the policy has another key for {log.name} than the manifest")
             continue
         of_log = [claim for claim in claims if claim.head.origin == log.origin]
+        yield from _forged(log, of_log, policy)
         if of_log and not list(_by_policy(of_log, policy)):
             yield Finding(log.member, None, "NO_QUORUM", f"no head of {log.name} has the cosignatures the policy asks")
 
@@ -88,6 +90,15 @@ def _by_policy(claims: Iterable[Claim], policy: Policy) -> Iterator[Witnessed]:
         except (InvalidInput, Unverified):
             continue
         yield Witnessed(signed.head.size, _quorum_at(policy, signed))
+
+
+def _forged(log: LogId, claims: Iterable[Claim], policy: Policy) -> Iterator[Finding]:
+    """Lines by the policy's witnesses that fail."""
+    for raw, witness in {claim.raw: claim.witness for claim in claims}.items():
+        try:
+            open_head(raw, log.key, policy.cosigner_keys.values())
+        except PlimsollError as error:
+            yield Finding.because(log.member if witness == TILES else witness, None, error)
 
 
 def _quorum_at(policy: Policy, signed: SignedHead) -> int | None:

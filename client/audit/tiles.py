@@ -16,16 +16,18 @@ from plimsoll.v1 import audit_pb2, peer_pb2
 
 from ledger import merkle
 from ledger.checkpoint import Head, parse_head_text
-from ledger.errors import InvalidInput, NotFound, Unavailable, Unverified
+from ledger.errors import InvalidInput, NotFound, PlimsollError, Unavailable, Unverified
 from ledger.joined import log_name
 from ledger.lineage import MAX_LINEAGE_BYTES
 from ledger.merkle import HASH_SIZE
 from ledger.note import parse_note
 from ledger.receipt import Receipt
 from ledger.tiles import BUNDLE, Tile, levels, split_bundle
-from ledger.tree import TILE_WIDTH
+from ledger.tree import TILE_WIDTH, split_hashes
 
 CHECKPOINT, WITNESSED, LINEAGE = "checkpoint", "witnessed", "lineage"
+#: In place of a member's name, where a folder is read.
+TILES = "tiles"
 PER_BLOCK = 4 * TILE_WIDTH
 _MAX_NOTE = 1 << 20
 _MAX_BUNDLE = TILE_WIDTH * (2 + 65_535)
@@ -117,14 +119,35 @@ class Tiles:
         for number in range(start // TILE_WIDTH, -(-stop // TILE_WIDTH)):
             first = number * TILE_WIDTH
             tile = Tile(BUNDLE, number, min(TILE_WIDTH, size - first))
-            raw = self._read(self._folder / log_name(origin) / tile.path, _MAX_BUNDLE)
-            try:
-                bundle = split_bundle(raw, tile.width)
-            except InvalidInput as error:
-                place = int(error.path.strip("[]") or "0")
-                raise BadTile(error.reason, f"{error.message}: {tile.path}", first + place) from error
+            bundle = self._bundle(origin, tile, first)
             entries += bundle[max(0, start - first) : stop - first]
         return entries
+
+    def _bundle(self, origin: str, tile: Tile, first: int) -> tuple[bytes, ...]:
+        try:
+            raw = self._read(self._folder / log_name(origin) / tile.path, _MAX_BUNDLE)
+        except (NotFound, InvalidInput) as error:
+            raise BadTile(error.reason, f"{error.message}: {tile.path}", first) from error
+        try:
+            return split_bundle(raw, tile.width)
+        except InvalidInput as error:
+            place = first + int(error.path.strip("[]"))
+            raise BadTile(error.reason, f"{error.message}: {tile.path}", place) from error
+
+    def _first_bad(self, origin: str, bundle: Tile, raw: bytes, readable: int) -> int:
+        """Of the first entries of a bundle, which can be read, the first that is not what the tile of hashes has; where
+        all are, the one behind them. A length that was changed may leave its own entry readable."""
+        try:
+            hashes = split_hashes(self.hashes(origin, Tile(0, bundle.number, bundle.width)))
+        except PlimsollError:
+            return readable
+        at = 0
+        for place in range(readable):
+            start = at + 2
+            at = start + int.from_bytes(raw[at:start], "big")
+            if merkle.leaf_hash(raw[start:at]) != hashes[place]:
+                return place
+        return readable
 
     def _node(self, origin: str, size: int, level: int, index: int) -> bytes:
         """The root of a complete subtree: 2^level entries from index * 2^level on."""

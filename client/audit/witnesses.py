@@ -13,14 +13,18 @@ from dataclasses import dataclass, replace
 from client.audit.follower import Follower
 from client.audit.logs import LogId, by_origin
 from client.audit.report import Finding
+from client.audit.tiles import TILES
 from ledger import merkle
 from ledger.checkpoint import Head, SignedHead, open_head, parse_head_text
 from ledger.cosigned import double_cosigners, open_cosigned, seats, spoken_at, verify_witnessed_in, witnessed_at
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.history import History
+from ledger.joined import log_name
 from ledger.note import parse_note
 
 Consistency = Callable[[str, int, int], list[bytes]]
+
+_MOST_TOLD = 200  # bytes of a line that was to be an origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,19 @@ class Collector:
         for raw in notes:
             found = self._claim(raw)
             if isinstance(found, PlimsollError):
-                findings.append(Finding.because(witness, None, found))
+                blamed = self._blamed(witness, raw)
+                findings.append(Finding(blamed, None, found.reason, f"{_told(raw)}: {found.message}"))
             else:
                 claims.append(replace(found, witness=witness, held=held))
         return claims, findings
+
+    def _blamed(self, witness: str, raw: bytes) -> str:
+        """Who shows it; a folder is nobody: there it is whose log it is about."""
+        try:
+            log = self._logs.get(parse_head_text(parse_note(raw).text).origin) if witness == TILES else None
+        except PlimsollError:
+            return witness
+        return witness if log is None else log.member
 
     def _claim(self, raw: bytes) -> Claim | PlimsollError:
         if raw not in self._known:
@@ -77,6 +90,12 @@ class Collector:
             except PlimsollError as error:
                 self._known[raw] = error
         return self._known[raw]
+
+
+def _told(raw: bytes) -> str:
+    """Which log a note that does not hold is of, by its first line, as far as that tells."""
+    name = log_name(raw.split(b"\n", 1)[0][:_MOST_TOLD].decode(errors="replace"))
+    return f"the head of {name}" if name else "a head"
 
 
 def compare(claim: Claim, follower: Follower, consistency: Consistency, own: Consistency) -> None:

@@ -58,8 +58,7 @@ class Making:
     def consortium(self) -> tuple[bytes, str]:
         """Which one is audited, and through whom. Raises PlimsollError for a folder that does not tell."""
         from client.audit import lineages
-        from client.audit.auditor import TILES
-        from client.audit.tiles import Tiles
+        from client.audit.tiles import TILES, Tiles
 
         if isinstance(self.source, Path):
             return lineages.read(Tiles(self.source)).history.consortium, TILES
