@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import entries, files, formats, governance, logs, messages
+from tests.fuzz import disclosures, entries, files, formats, governance, logs, messages
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -12,6 +12,7 @@ TARGETS: tuple[Target, ...] = (
     *files.TARGETS,
     *governance.TARGETS,
     *messages.TARGETS,
+    *disclosures.TARGETS,
 )
 
 BY_NAME = {target.name: target for target in TARGETS}
