@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,35 +15,18 @@ from client.export.folder import LogFolder
 from client.export.one_log import LogExport
 from ledger.tiles import tiles_of
 from tests.client.export.direct import MANIFEST, TIMES, Direct
+from tests.go.verifier import Verify, built
 from tests.ledger.witnesses import name
 
-SOURCE = Path(__file__).with_name("verify_tiles.go")
-GOPATH = Path("/usr/share/gocode")  # of Debian's packages
 LOG = "lender-1"
 KEY = str(MANIFEST.log_key(LOG))
 COSIGNERS = [str(MANIFEST.cosigner_key(name(number))) for number in TIMES]
 
-Verify = Callable[[Sequence[Sequence[object]]], list[str]]
-
 
 @pytest.fixture(scope="module")
 def verify(tmp_path_factory: pytest.TempPathFactory) -> Verify:
-    """Jobs for one process of the verifier; its answers."""
-    if shutil.which("go") is None or not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
-        pytest.skip("needs Go and its module golang.org/x/mod (Debian: golang-go, golang-golang-x-mod-dev)")
-    program = tmp_path_factory.mktemp("go") / "verify_tiles"
-    built = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": ""}
-    built.setdefault("GOCACHE", str(program.parent / "cache"))
-    subprocess.run(["go", "build", "-o", program, SOURCE], env=built, check=True, timeout=100)
-
-    def run(jobs: Sequence[Sequence[object]]) -> list[str]:
-        lines = "".join("\t".join(map(str, job)) + "\n" for job in jobs)
-        answers = subprocess.run([program], input=lines, capture_output=True, text=True, check=True, timeout=100)
-        found = answers.stdout.splitlines()
-        assert len(found) == len(jobs)
-        return found
-
-    return run
+    """The program, once for all tests here."""
+    return built(tmp_path_factory.mktemp("go"))
 
 
 @pytest.fixture
