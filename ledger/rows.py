@@ -95,10 +95,17 @@ class Rows:
         for member, size, settled in zip(manifest.members, inquiry.sizes, inquiry.settled, strict=True):
             until = size
             if member.name == self._now.querier:
-                until = min(size, self._own_until(manifest.origin(member.name), place))
+                until = min(size, self._own_before(manifest.origin(member.name), place))
             log = current_log(manifest, member.name, self._logs)
             challengers.append(Challenger(member.name, log, until, min(settled, until)))
         return Doubts(challengers, self._prover, bands_of(manifest))
+
+    def _own_before(self, origin: str, place: int) -> int:
+        """How many entries of one of the querier's logs stand before that place of its record."""
+        manifest, querier = self._now.manifest, self._now.querier
+        first = dict(origins_of(manifest, querier)).get(origin, place)
+        before = max(0, place - first)
+        return before if origin == manifest.origin(querier) else min(before, self._now.step.counts(origin))
 
     def row(self, selection: Selection) -> Row:
         """The contributors without the querier; nobody where there are too many, as nobody answers that."""

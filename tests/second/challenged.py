@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.second import labels, wellformed
 from tests.second.entry import Entry
 from tests.second.log import Log
+from tests.second.manifest import Consortium
 from tests.second.record import World
 from tests.second.refusal import Refused
 from tests.second.wellformed import Statement
@@ -32,6 +33,15 @@ def challengers(
         most = max(0, min(size, own)) if name == querier else size
         found.append(Challenger(name, world.log(name), most, min(most, until)))
     return found
+
+
+def own_before(world: World, querier: str, named: Consortium, place: int) -> int:
+    """Of the log that the querier writes under the manifest named by an inquiry at this place of its record: how many
+    entries stand before it there."""
+    origin, count = named.origin(querier), 0
+    for before in range(place):
+        count += origin_and_index(world, querier, before)[0] == origin
+    return count
 
 
 def origin_and_index(world: World, member: str, place: int) -> tuple[str, int]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.second import merkle, release
-from tests.second.challenged import challengers
+from tests.second import challenged, merkle, release
 from tests.second.entry import Entry
 from tests.second.manifest import Consortium
 from tests.second.record import World, log_name
@@ -187,8 +186,8 @@ class Replay:
         sizes = [
             0 if name == self._querier else size for name, size in zip(this.manifest.names, body.sizes, strict=True)
         ]
-        own = self._own_until(this.manifest.origin(self._querier), this.entry.index)
-        by = challengers(world, body.sizes, body.settled, self._querier, own)
+        own = challenged.own_before(self._world, self._querier, this.manifest, this.entry.index)
+        by = challenged.challengers(world, body.sizes, body.settled, self._querier, own)
         records = select(world, self._query_key, sizes, this.entry.time, body.epoch, (), by).records
         row = frozenset(record.member for record in records) - {self._querier}
         return row if len(row) <= MOST_CONTRIBUTORS else frozenset()
