@@ -131,8 +131,8 @@ class Tiles:
         try:
             return split_bundle(raw, tile.width)
         except InvalidInput as error:
-            place = first + int(error.path.strip("[]"))
-            raise BadTile(error.reason, f"{error.message}: {tile.path}", place) from error
+            place = self._first_bad(origin, tile, raw, int(error.path.strip("[]")))
+            raise BadTile(error.reason, f"{error.message}: {tile.path}", first + place) from error
 
     def _first_bad(self, origin: str, bundle: Tile, raw: bytes, readable: int) -> int:
         """Of the first entries of a bundle, which can be read, the first that is not what the tile of hashes has; where

@@ -133,10 +133,12 @@ class Node:
         return Endpoint("127.0.0.1:1", server_name(THROUGH), caller, b"", b"", b"")
 
     def manifests(self) -> audit_pb2.ManifestResponse:
-        return self._call(self._service.Manifest, audit_pb2.ManifestRequest())
+        answer: audit_pb2.ManifestResponse = self._call(self._service.Manifest, audit_pb2.ManifestRequest())
+        return answer
 
     def latest_heads(self) -> audit_pb2.LatestHeadsResponse:
-        return self._call(self._service.LatestHeads, audit_pb2.LatestHeadsRequest())
+        answer: audit_pb2.LatestHeadsResponse = self._call(self._service.LatestHeads, audit_pb2.LatestHeadsRequest())
+        return answer
 
     def heads(self) -> list[bytes]:
         return list(self.latest_heads().heads)
@@ -154,7 +156,9 @@ class Node:
         return list(self._call(self._service.Consistency, request).path)
 
     def receipt(self, origin: str, index: int) -> audit_pb2.ReceiptResponse:
-        return self._call(self._service.Receipt, audit_pb2.ReceiptRequest(origin=origin, index=index))
+        request = audit_pb2.ReceiptRequest(origin=origin, index=index)
+        answer: audit_pb2.ReceiptResponse = self._call(self._service.Receipt, request)
+        return answer
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         return self._run(lambda: method(request, None))
@@ -188,7 +192,7 @@ def older(member: str, size: int) -> dict[bytes, bytes]:
     entries = [good()[of.entry(index)] for index in range(size)]
     if entries:
         chain_of(MANIFEST, store).own(signer(_number(member), MEMBERS)).append(entries)
-    return _without_witnessed(store)
+    return _without_witnessed(store, member)
 
 
 def rewritten(member: str, index: int) -> dict[bytes, bytes]:
@@ -197,11 +201,12 @@ def rewritten(member: str, index: int) -> dict[bytes, bytes]:
     store = MemoryStore({key: value for key, value in good().items() if not key.startswith(of.all())})
     entries = [entry(77) if at == index else good()[of.entry(at)] for at in range(SIZES[member])]
     chain_of(MANIFEST, store).own(signer(_number(member), MEMBERS)).append(entries)
-    return _without_witnessed(store)
+    return _without_witnessed(store, member)
 
 
-def _without_witnessed(store: MemoryStore) -> dict[bytes, bytes]:
-    return {key: value for key, value in store.snapshot().items() if not key.startswith(b"h")}
+def _without_witnessed(store: MemoryStore, member: str) -> dict[bytes, bytes]:
+    of = b"h" + MANIFEST.origin(member).encode() + b"\x00"
+    return {key: value for key, value in store.snapshot().items() if not key.startswith(of)}
 
 
 def _number(member: str) -> int:

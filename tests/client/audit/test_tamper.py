@@ -226,7 +226,8 @@ def test_an_index_that_is_wrong_is_found_by_fsck_and_misleads_no_auditor(found, 
     assert chosen or (kind, member) != ("labels", "lender-3")
     for key in chosen[:: max(1, len(chosen) // 8)]:
         other = key[:-9] + bytes([key[-9] ^ 1]) + key[-8:]
-        for changes in ({key: None}, {key: None, other: b""}, {other: b""}, {key: b"x"}):
+        cases: list[dict[bytes, bytes | None]] = [{key: None}, {key: None, other: b""}, {other: b""}, {key: b"x"}]
+        for changes in cases:
             disk = changed(good(), changes)
             assert fsck(disk, member), changes
         assert found(changed(good(), {key: None, other: b""})) == []
