@@ -192,6 +192,8 @@ class OneLog:
         # Of a settled one the node may hold another of its histories by now; where it ended is checked.
         if self._last is None or self._begun is not None or self.is_settled:
             return
+        if not self._whole and self.size < self._last.head.size:  # what broke off is told
+            return
         try:
             memory.compare(self._last.head, self.follower, None if self.id.ended is None else self.id.ended.size)
         except Unverified as error:
