@@ -1,19 +1,24 @@
-"""Targets: notes, heads, receipts and what they are made of (docs/protocol.md, sections 2 and 4)."""
+"""Targets: notes, heads, receipts, tiles, policies and what they are made of (docs/protocol.md, sections 2, 4, 22)."""
 
 from __future__ import annotations
 
+import base64
 from functools import cache
 
-from ledger.checkpoint import head_text, log_origin, open_head, parse_head_text, parse_origin
+from ledger.checkpoint import Head, head_text, log_origin, open_head, parse_head_text, parse_origin
 from ledger.cosignature import verify_cosignature
 from ledger.errors import Unverified
 from ledger.note import COSIGNATURE_V1, Note, SignatureLine, VerifierKey, parse_note, verify_note
 from ledger.receipt import Receipt
 from ledger.strict import decode_base64, encode_base64, parse_decimal
+from ledger.tiled_log import TiledLog
+from ledger.tiles import Tile, encode_bundle, split_bundle
+from ledger.tlog_policy import parse_policy
 from ledger.tlog_witness import parse_add_checkpoint, parse_lines, parse_size, render_lines, render_size
 from tests.fuzz.inputs import text_of, vectors
 from tests.fuzz.target import Target, words
 from tests.ledger import sample_logs
+from tests.ledger.tile_sources import Tiles, head_over, tiles_over
 from tests.second import note as second_note
 
 
@@ -123,6 +128,58 @@ def _witness_size(raw: bytes) -> None:
     assert render_size(parse_size(raw)) == raw
 
 
+def _policy(raw: bytes) -> None:
+    policy = parse_policy(raw)
+    assert parse_policy(policy.encode()) == policy
+    policy.satisfied([witness.name for witness in policy.witnesses[::2]])
+    for one in vectors("head")["valid"]:
+        try:
+            policy.open(one["note"].encode())
+        except Unverified:
+            continue
+
+
+def _policies() -> list[bytes]:
+    head = vectors("head")
+    ours = f"log {head['log_key']}\nwitness w {head['cosigner_keys'][0]} https://w.example\ngroup g any w\nquorum g\n"
+    return [ours.encode(), *(base64.b64decode(one["policy"]) for one in vectors("tlog_policy")["valid"])]
+
+
+def _tile_path(raw: bytes) -> None:
+    text = text_of(raw)
+    assert Tile.parse(text).path == text
+
+
+def _bundle(raw: bytes) -> None:
+    """The first byte is the width, less one."""
+    width, bundle = 1 + (raw[0] if raw else 0), raw[1:]
+    assert encode_bundle(split_bundle(bundle, width)) == bundle
+
+
+def _tiled_log(raw: bytes) -> None:
+    """The first byte names a tile of a log of 300 entries, in whose place the rest is put."""
+    tiles = Tiles(_tiles())
+    path = sorted(tiles)[(raw[0] if raw else 0) % len(tiles)]
+    tiles[path] = raw[1:]
+    entries = [entry for stretch in TiledLog(tiles, _tiled_head()).entries() for entry in stretch.entries]
+    assert (raw[1:], tuple(entries)) == (_tiles()[path], _tiled_entries()), "it was put in the place of itself"
+
+
+@cache
+def _tiled_entries() -> tuple[bytes, ...]:
+    return tuple(str(number).encode() for number in range(300))
+
+
+@cache
+def _tiled_head() -> Head:
+    return head_over(_tiled_entries())
+
+
+@cache
+def _tiles() -> Tiles:
+    return tiles_over(_tiled_entries())
+
+
 NOTE_TOKENS = (
     *words("— example.com/log +1dde4531+ \u00a0 \u2028"),
     b"\n\n\xe2\x80\x94 ",
@@ -154,6 +211,24 @@ TARGETS = (
         _witness_lines,
         lambda: ["".join(f"{line}\n" for line in _cosigned().signatures[:count]).encode() for count in (1, 2)],
         NOTE_TOKENS,
+    ),
+    Target(
+        "tlog-policy",
+        _policy,
+        _policies,
+        (*NOTE_TOKENS, *words("log witness group quorum none all any 0 1 2 w g #"), b" ", b"\t", b"\n"),
+    ),
+    Target(
+        "tile-path",
+        _tile_path,
+        lambda: [path.encode() for path in vectors("tiles")["paths"]],
+        words("tile/ entries/ x 000 .p/ 255 256 / 999"),
+    ),
+    Target("bundle", _bundle, lambda: [bytes([1]) + encode_bundle([b"one", b"22"]), b"\x00\x00\x01x"]),
+    Target(
+        "tiled-log",
+        _tiled_log,
+        lambda: [bytes([number]) + _tiles()[path] for number, path in enumerate(sorted(_tiles()))],
     ),
     Target("witness-size", _witness_size, lambda: [b"0\n", b"70000\n"], (*words("+ - 00"), b"\n")),
     Target("decimal", _decimal, lambda: [b"0", b"7", b"1234567890", b"9223372036854775807"], words("+ - _ e ٣ 0x")),
