@@ -301,8 +301,7 @@ def _challenge_answer(answer: entry_pb2.ChallengeAnswer) -> None:
 
 
 _INQUIRY_NUMBERS = frozenset(
-    entry_pb2.Inquiry.DESCRIPTOR.fields_by_name[name].number
-    for name in ("sizes", "frozen", "conflicting", "settled")
+    entry_pb2.Inquiry.DESCRIPTOR.fields_by_name[name].number for name in ("sizes", "frozen", "conflicting", "settled")
 )
 _PURPOSES = frozenset(entry_pb2.Purpose.values()) - {entry_pb2.PURPOSE_UNSPECIFIED}
 

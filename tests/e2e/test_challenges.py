@@ -125,7 +125,8 @@ def test_a_member_is_shown_proofs_of_records_and_of_nothing_else(five: Cluster) 
 
     def request(held: Log, index: int, /, **changes: Any) -> peer_pb2.ProveRequest:
         leaf = held.leaf_hash(index) if index < held.size else bytes(32)
-        return peer_pb2.ProveRequest(**({"origin": held.origin, "index": index, "leaf_hash": leaf} | changes))
+        facts: dict[str, Any] = {"origin": held.origin, "index": index, "leaf_hash": leaf, **changes}
+        return peer_pb2.ProveRequest(**facts)
 
     shown = prove(request(log, record), timeout=20).proof
     prover = Prover(impostor.consortium, impostor.public.fields, Cache(1))

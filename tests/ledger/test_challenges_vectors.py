@@ -8,7 +8,7 @@ import pytest
 
 from ledger.transcript_check import verify
 from tests.ledger.test_query_vectors import packs_alike
-from tests.vectors import generate_challenges
+from tests.vectors import generate_challenges, generate_query
 
 VECTORS = json.loads(generate_challenges.FILE.read_text("utf-8"))
 
@@ -21,7 +21,7 @@ def test_the_committed_vectors_are_those_the_generator_makes():
 
 @pytest.mark.parametrize("form", ["full", "redacted"])
 def test_its_transcripts_verify_in_logs_read_back(form):
-    consortium = generate_challenges.found()
+    consortium = generate_query.found()
     for name, entries in VECTORS["logs"].items():
         for entry in entries:
             consortium.logs[name].append(bytes.fromhex(entry))

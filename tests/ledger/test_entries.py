@@ -81,7 +81,8 @@ def test_entries_that_are_looked_for_are_filed_under_their_label_and_others_by_k
 
 
 def test_codes_have_names_for_people():
-    assert [kind_name(code) for code in (0, 2, 7, 15, 100)] == ["unsound", "position", "challenge", "confirmation", "kind 100"]
+    names = ["unsound", "position", "challenge", "confirmation", "kind 100"]
+    assert [kind_name(code) for code in (0, 2, 7, 15, 100)] == names
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x08", b"\xff" * 20, bytes(10), b"\x12\x05ab", b"plain text"])
