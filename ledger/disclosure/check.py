@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ledger import elgamal, merkle
 from ledger.challenged import bands_of
-from ledger.checkpoint import SignedHead
-from ledger.cosigned import seats
+from ledger.checkpoint import Head
+from ledger.cosigned import seats, witnesses
 from ledger.disclosure.opening import Opening
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.group import Point
 from ledger.history import History
 from ledger.labels import POSITION, Labels
 from ledger.loan import records_digest
-from ledger.note import VerifierKey
+from ledger.manifest import Manifest
 from ledger.position import Position, fold
 from ledger.position_entry import PositionEntry
 from ledger.receipt import Receipt
@@ -46,6 +46,15 @@ class Shown:
         return merkle.leaf_hash(self.opening.entry)
 
 
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """A verified one. cosigned: by member other than the author, when."""
+
+    index: int
+    head: Head
+    cosigned: Mapping[str, int]
+
+
 def verify(raw: bytes, history: History, public_keys: Sequence[Point] | None = None) -> Shown:
     """Everything that the file can show. public_keys: X_f by field number, where the verifier knows them.
 
@@ -55,7 +64,7 @@ def verify(raw: bytes, history: History, public_keys: Sequence[Point] | None = N
     """
     opening = Opening.parse(raw)
     _check_author(opening, history)
-    receipt, signed = _check_receipt(opening, history)
+    receipt = _check_receipt(opening, history)
     position = _check_entry(opening, history)
     if not position.closed:
         _check_keys(opening, position, public_keys)
@@ -69,12 +78,12 @@ def verify(raw: bytes, history: History, public_keys: Sequence[Point] | None = N
     return Shown(
         opening=opening,
         position=position,
-        origin=signed.head.origin,
+        origin=receipt.head.origin,
         index=receipt.index,
-        size=signed.head.size,
-        cosigned=_cosigned(signed, history, opening.member),
+        size=receipt.head.size,
+        cosigned=tuple(receipt.cosigned.items()),
         keys_known=public_keys is not None and not position.closed,
-        counts=_counts(history, signed.head.origin, receipt.index),
+        counts=_counts(history, receipt.head.origin, receipt.index),
     )
 
 
@@ -85,28 +94,35 @@ def _check_author(opening: Opening, history: History) -> None:
         raise Unverified("NOT_A_MEMBER", "D2: there is and was no such member", "member")
 
 
-def _check_receipt(opening: Opening, history: History) -> tuple[Receipt, SignedHead]:
-    """Every line of the head's note counts: none may be changed, and none may be there that nobody can verify."""
+def _check_receipt(opening: Opening, history: History) -> _Receipt:
+    """Every line of the head's note counts: none may be changed, and none may be there that nobody can verify.
+
+    All are verified under one manifest: a member's key may have another name under another one.
+    """
+    failure: PlimsollError = Unverified("WRONG_ORIGIN", "that is no log of this member")
     try:
         receipt = Receipt.parse(opening.receipt)
-        signed = receipt.verify(opening.entry, _log_key(opening, receipt, history), _cosigner_keys(history))
-    except PlimsollError as error:
-        raise Unverified("BAD_RECEIPT", f"D3: the receipt does not show the entry: {error}", "receipt") from error
-    if len(signed.note.signatures) != 1 + len(signed.cosignatures) or receipt.encode() != opening.receipt:
-        raise Unverified("BAD_RECEIPT", "D3: the receipt has signatures of others than members", "receipt")
-    return receipt, signed
-
-
-def _log_key(opening: Opening, receipt: Receipt, history: History) -> VerifierKey:
+    except InvalidInput as error:
+        raise _bad_receipt(error) from error
     for manifest, member in seats(history, receipt.claimed_head.origin):
         if member == opening.member:
-            return manifest.log_key(member)
-    raise Unverified("WRONG_ORIGIN", "that is no log of this member")
+            try:
+                return _verified(opening, receipt, manifest)
+            except PlimsollError as error:
+                failure = error
+    raise _bad_receipt(failure) from failure
 
 
-def _cosigner_keys(history: History) -> tuple[VerifierKey, ...]:
-    keys = (manifest.cosigner_key(each.name) for manifest in history.manifests for each in manifest.members)
-    return tuple(dict.fromkeys(keys))
+def _verified(opening: Opening, receipt: Receipt, manifest: Manifest) -> _Receipt:
+    cosigners = [manifest.cosigner_key(each.name) for each in manifest.members]
+    signed = receipt.verify(opening.entry, manifest.log_key(opening.member), cosigners)
+    if len(signed.note.signatures) != 1 + len(signed.cosignatures) or receipt.encode() != opening.receipt:
+        raise Unverified("UNKNOWN_SIGNATURE", "it has signatures of others than members, or one twice")
+    return _Receipt(receipt.index, signed.head, witnesses(signed, manifest, opening.member))
+
+
+def _bad_receipt(error: PlimsollError) -> Unverified:
+    return Unverified("BAD_RECEIPT", f"D3: the receipt does not show the entry: {error}", "receipt")
 
 
 def _check_entry(opening: Opening, history: History) -> PositionEntry:
@@ -160,14 +176,6 @@ def _check_ciphertext(opening: Opening, position: PositionEntry) -> None:
 def _require(condition: bool, step: str, reason: str, what: str, path: str) -> None:
     if not condition:
         raise Unverified(reason, f"{step}: {what} is not what the entry has", path)
-
-
-def _cosigned(signed: SignedHead, history: History, author: str) -> tuple[tuple[str, int], ...]:
-    members = {
-        manifest.cosigner_key(each.name): each.name for manifest in history.manifests for each in manifest.members
-    }
-    by_member = {members[each.key]: each.time for each in signed.cosignatures}
-    return tuple((member, time) for member, time in by_member.items() if member != author)
 
 
 def _counts(history: History, origin: str, index: int) -> bool:

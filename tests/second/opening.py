@@ -163,20 +163,23 @@ def _record(loan: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _receipt(document: dict[str, Any], manifests: Sequence[Consortium]) -> tuple[int, Mapping[str, int]]:
+    """All signatures are of one manifest, under which the member writes that log."""
     raw, member = document["receipt"].encode(), document["member"]
-    cosigners = {
-        witness.cosigner_key(one.origin(each.name), each.cosign_key) for one in manifests for each in one.members
-    }
-    written = {one.log_key(member) for one in manifests if member in one.names}
-    try:
-        signed = raw.partition(b"\n\n")[2]
-        text, lines = note.parse(signed)
-        (log_key,) = [key for key in written if key.name == text.partition("\n")[0]]
-        index, under = head.open_receipt(raw, note.strict_base64(document["entry"]), log_key, cosigners)
-    except (Refused, ValueError) as error:
-        raise Refused("BAD_RECEIPT", str(error)) from error
-    require(len(lines) == 1 + len(under.cosigned), "BAD_RECEIPT", "a signature that nobody can verify, or twice")
-    return index, {key.name: time for key, time in under.cosigned.items()}
+    failure = Refused("BAD_RECEIPT", "no log of this member")
+    for one in reversed(manifests):
+        try:
+            text, lines = note.parse(raw.partition(b"\n\n")[2])
+            if member not in one.names or one.origin(member) != text.partition("\n")[0]:
+                continue
+            cosigners = [witness.cosigner_key(one.origin(each.name), each.cosign_key) for each in one.members]
+            entry_bytes = note.strict_base64(document["entry"])
+            index, under = head.open_receipt(raw, entry_bytes, one.log_key(member), cosigners)
+            require(len(lines) == 1 + len(under.cosigned), "BAD_RECEIPT", "a stranger's signature, or one twice")
+        except Refused as refused:
+            failure = Refused("BAD_RECEIPT", str(refused))
+        else:
+            return index, {key.name: time for key, time in under.cosigned.items()}
+    raise failure
 
 
 def _keys(document: dict[str, Any], found: Entry, known: Sequence[bytes] | None) -> None:
