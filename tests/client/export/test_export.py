@@ -10,16 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from client.audit.logs import LogId
 from client.export import folder as folder_module
 from client.export.consortium import Result, export
 from client.export.folder import LogFolder
+from client.export.one_log import Exported, LogExport
 from ledger.checkpoint import Head, open_head
 from ledger.cosigned import verify_witnessed
+from ledger.ended import EndedLog
 from ledger.errors import PlimsollError, Unready, Unverified
-from ledger.lineage import open_lineage
+from ledger.lineage import Lineage, open_lineage
 from ledger.tiled_log import TiledLog
 from ledger.tiles import tiles_of
 from tests.client.export.direct import MANIFEST, TIMES, Direct
+from tests.ledger.electorate import founding_lineage
+from tests.ledger.test_lineage import FOUNDED, THREE
 from tests.ledger.tile_sources import tiles_over
 from tests.ledger.witnesses import history, name
 
@@ -400,3 +405,52 @@ def test_files_that_are_no_tiles_stay(tmp_path: Path) -> None:
     node.grow(7)
     run(node, tmp_path)
     assert {"lender-1/tile/README", "lender-1/notes.txt", "lender-9"} <= set(files(tmp_path))
+
+
+# Consortiums that change
+
+
+def run_ended(node: Direct, where: Path, size: int, root: bytes) -> Exported:
+    """lender-1's log, which has ended with so many entries."""
+    log = LogId(LOG, KEY, 1, EndedLog(LOG, 1, KEY.public_key, size, root))
+    shown = node.latest_heads()
+    work = LogExport(LogFolder(where / LOG), log, shown.heads, shown.witnessed)
+    return work.run(node, node.lineage.history, lambda *_: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [0, 250, 300])
+def test_a_log_that_has_ended_is_exported_as_far_as_the_node_has_it(tmp_path: Path, size: int) -> None:
+    node = grown(300)
+    assert run_ended(node, tmp_path, size, node.head(size).head.root).size == 300
+    assert run_ended(node, tmp_path, size, node.head(size).head.root).before == 300
+
+
+@pytest.mark.parametrize(("size", "reason"), [(250, "FORK"), (300, "FORK"), (301, "TRUNCATED")])
+def test_a_log_that_is_not_the_one_that_has_ended_is_refused(tmp_path: Path, size: int, reason: str) -> None:
+    with pytest.raises(Unverified) as caught:
+        run_ended(grown(300), tmp_path, size, bytes(32))
+    assert caught.value.reason == reason
+    assert "lender-1/checkpoint" not in files(tmp_path)
+
+
+def showing(lineage: Lineage) -> Direct:
+    node = Direct()
+    node.lineage = lineage
+    node.endpoint.caller.consortium = lineage.history.consortium
+    return node
+
+
+def test_the_manifests_in_a_folder_are_followed_and_never_taken_back(tmp_path: Path) -> None:
+    run(showing(FOUNDED), tmp_path)
+    assert open_lineage((tmp_path / "lineage").read_bytes()) == FOUNDED
+    run(showing(THREE), tmp_path)
+    assert open_lineage((tmp_path / "lineage").read_bytes()) == THREE
+    result = run(showing(FOUNDED), tmp_path)  # a node that has not heard of it
+    assert open_lineage((tmp_path / "lineage").read_bytes()) == result.lineage == THREE
+
+
+def test_other_manifests_than_those_in_the_folder_are_refused(tmp_path: Path) -> None:
+    run(showing(FOUNDED), tmp_path)
+    with pytest.raises(Unverified) as caught:
+        run(showing(founding_lineage(4)), tmp_path)
+    assert caught.value.reason == "OTHER_LINEAGE"
