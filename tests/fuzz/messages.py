@@ -284,6 +284,8 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "ExposuresRequest": lambda request: _asked(request.request),
     "ExposureResponse": plain.exposure,
     "ManifestResponse": _manifests,
+    "SuccessorRequest": lambda request: governance.lineages()[1].succession_of(request.previous),
+    "SuccessorResponse": lambda response: governance.lineages()[0].followed_by_step(response.succession),
 }
 
 
@@ -332,6 +334,12 @@ SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
         for note in governance.cosigned_heads()
     ],
     "WitnessResponse": lambda: [peer_pb2.WitnessResponse(head=note) for note in governance.cosigned_heads()],
+    "SuccessorRequest": lambda: [peer_pb2.SuccessorRequest(previous=governance.lineages()[0].current.id)],
+    "SuccessorResponse": lambda: [
+        peer_pb2.SuccessorResponse(
+            succession=governance.lineages()[1].succession_of(governance.lineages()[0].current.id)
+        )
+    ],
     "ManifestResponse": lambda: [
         audit_pb2.ManifestResponse(manifest=one.founding, successions=one.successions())
         for one in governance.lineages()
