@@ -10,6 +10,7 @@ from client import render
 from client.audit.page import chart, scope
 from client.audit.page.markup import Markup, code, element, joined, listing, names, section, table
 from client.audit.page.reasons import reason
+from client.audit.page.remarks import remark
 from client.audit.page.style import STYLE
 from ledger.joined import log_name
 
@@ -81,12 +82,14 @@ def _main(facts: Mapping[str, Any], made: int) -> Iterable[Markup]:
     if facts["remarks"]:
         more = len(facts["remarks"]) - scope.MOST
         rest = [f"and {more:,} more"] if more > 0 else []
-        told = listing([*map(scope.remark, facts["remarks"][: scope.MOST]), *rest])
+        told = listing([*map(_remark, facts["remarks"][: scope.MOST]), *rest])
         yield section("Worth knowing", element("p", "None of this proves anything wrong.", class_="soft"), told)
     yield section("Logs", _logs(facts["logs"], made), *map(_frozen, facts["frozen"]))
     yield _over_time(facts["logs"], made)
     yield section("Manifests", _manifests(facts["manifests"]))
     yield section("Key epochs", _epochs(facts["epochs"]))
+    if facts.get("challenges"):
+        yield section("Challenges", _challenges(facts["challenges"]))
     if facts["transcripts"]:
         yield section("Transcripts", _transcripts(facts["transcripts"]))
 
@@ -114,6 +117,10 @@ def _finding(finding: Mapping[str, Any], kind: str) -> Markup:
     terms = [part for name, value in rows for part in (element("dt", name), element("dd", value))]
     heading = element("h3", f"{finding['member'] or 'no member'}{where}")
     return element("article", heading, element("dl", *terms), class_=f"finding {kind}".strip())
+
+
+def _remark(each: Mapping[str, Any]) -> Markup:
+    return joined([scope.remark(each), _soft(remark(each["reason"]))])
 
 
 def _logs(logs: Sequence[Mapping[str, Any]], made: int) -> Markup:
@@ -198,6 +205,11 @@ def _epochs(epochs: Sequence[Mapping[str, Any]]) -> Markup:
         for each in epochs
     )
     return table((">epoch", "ceremony", "threshold", "custodians", ">failed attempts"), rows)
+
+
+def _challenges(challenges: Sequence[Mapping[str, Any]]) -> Markup:
+    rows = ((each["by"], each["index"], each["member"], each["position"], each["state"]) for each in challenges[:MOST])
+    return table(("by", ">entry", "member", ">position", "state"), rows)
 
 
 def _transcripts(transcripts: Sequence[Mapping[str, Any]]) -> Markup:

@@ -30,6 +30,12 @@ _TRANSCRIPT = (
     "Do not rely on this answer. Ask whoever gave it to you for the file as it was saved; if that is the "
     "same, the party named in it has something to explain."
 )
+_FOLDER = "Export the log anew, into an empty folder, from another member's node, and compare."
+_ASKED = (
+    "Ask that member for the answers it got, and audit through several members: if its logs are whole there, "
+    "somebody has shown two faces."
+)
+_POLICY = "Compare the policy with what the members gave you by another way; the file may be old, or a node may lie."
 _FILE = "Give the audit the right file."
 _AGAIN = (
     "Audit again. If it stays, read through another member's node (--through), and have the first one's "
@@ -108,6 +114,18 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
             "A part of the stored tree is missing or wrong, so that the node cannot make its proofs.",
             _ASK,
         ),
+        "BAD_BUNDLE": Reason(
+            "A file of entries in a folder of tiles ends early, or has too much.",
+            _FOLDER,
+        ),
+        "NO_SUCH_FILE": Reason(
+            "A file that the checkpoint speaks of is not in the folder of tiles.",
+            _FOLDER,
+        ),
+        "TOO_LARGE": Reason(
+            "A file in a folder of tiles is larger than it can be.",
+            _FOLDER,
+        ),
         "UNKNOWN_LOG": Reason(
             "Somebody speaks of a log that is no member's.",
             _ASK,
@@ -121,6 +139,14 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
             "Two heads that contradict each other were both cosigned by most members: the author had "
             "helpers. The message names who cosigned both.",
             _FORKED,
+        ),
+        "OTHER_HEADS": Reason(
+            "A lender asked over other logs than were read: it asked wrongly, or was shown another log.",
+            _ASKED,
+        ),
+        "NO_SUCH_SIZE": Reason(
+            "A lender asked over more of a log than anybody has.",
+            _ASKED,
         ),
         # Against the last audit
         "SHRUNK": Reason(
@@ -157,6 +183,10 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
             "A manifest is shown that too few members have approved.",
             _MANIFESTS,
         ),
+        "BAD_LINEAGE": Reason(
+            "What is shown as the manifests is none.",
+            _MANIFESTS,
+        ),
         "OTHER_CONSORTIUM": Reason(
             "The node, the certificate and the state file are not all of one consortium.",
             _FILE,
@@ -189,6 +219,15 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         "BAD_EVIDENCE": Reason(
             "A member accuses another, and what it shows is no evidence.",
             "Ask the member that wrote this entry; the member that it accuses is not convicted by it.",
+        ),
+        # The auditor's own policy
+        "NO_QUORUM": Reason(
+            "No head of a log has the cosignatures that the policy asks for.",
+            _POLICY,
+        ),
+        "OTHER_KEY": Reason(
+            "The policy has another key for a log than the manifest.",
+            _POLICY,
         ),
         # Transcripts, by the step of protocol.md (Transcripts) that does not hold
         "T1": Reason(

@@ -51,7 +51,7 @@ def unchecked(facts: Mapping[str, Any]) -> list[str]:
     if not facts["silent"] and facts["heads_from"] == [facts["through"]] and len(facts["logs"]) > 1:
         said.append("The other members were not asked for their heads (--no-peers): two faces of one log are not seen.")
     if all(log["proofs"] is None for log in facts["logs"]):
-        said.append("The proofs in positions were not checked (--proofs).")
+        said.append("The proofs in positions were not checked (--no-proofs).")
     if not any(log["since"] for log in facts["logs"]):
         said.append("There is no earlier audit to compare with (--state): what was rolled back before now is not seen.")
     for each in facts["transcripts"]:

@@ -95,9 +95,9 @@ def test_the_verdict_stands_first_with_what_was_checked_and_what_was_not() -> No
     shown = Reader.of(document(report.facts(), NOW)).text
     assert shown.index("Everything checked holds.") < shown.index("What was checked") < shown.index("What was not")
     assert "lender-3 did not answer" in shown
-    assert "(--proofs)" in shown
+    assert "(--no-proofs)" in shown
     assert "(--state)" in shown
-    assert "(--proofs)" not in Reader.of(document(audit(proofs=True).facts(), NOW)).text
+    assert "(--no-proofs)" not in Reader.of(document(audit(proofs=True).facts(), NOW)).text
     assert "(--no-peers)" in Reader.of(document(audit(peers=False).facts(), NOW)).text
     assert "(--state)" not in Reader.of(document(facts([log("lender-1", since=7)]), NOW)).text
 
