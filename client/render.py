@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from plimsoll.v1 import lender_pb2, operator_pb2
@@ -129,6 +130,11 @@ def summary(response: lender_pb2.ReportSummary) -> RenderableType:
         ("log size", f"{response.log_size:,}"),
     ]
     parts: list[RenderableType] = [pairs(facts)]
+    if response.HasField("held"):
+        parts = [
+            _warning("the whole feed is kept back until another person releases it: plimsoll held release"),
+            held_feed(response.held),
+        ]
     if response.rejections:
         made = table("Rejected rows", ">line", "field", "reason", "message")
         for each in response.rejections:
@@ -137,6 +143,49 @@ def summary(response: lender_pb2.ReportSummary) -> RenderableType:
     if (more := response.rejected - len(response.rejections)) > 0:
         parts.append(Text(f"and {more:,} more"))
     return Group(*parts)
+
+
+_BREACHES = {
+    "ZEROED_LIMITS": "borrowers with an open loan whose limit falls to 0",
+    "CLOSED_LOANS": "borrowers with a loan that is closed",
+    "WORSE_CLASSES": "borrowers in a worse class",
+    "BETTER_CLASSES": "borrowers in a better class",
+    "TOTAL_ROSE": "percent more outstanding",
+    "TOTAL_FELL": "percent less outstanding",
+    "FEW_ROWS": "rows, and there must be more",
+}
+
+
+def held_feed(feed: lender_pb2.HeldFeed) -> RenderableType:
+    """Why a feed is kept back, and what it would change."""
+    facts = [("feed", feed.id), ("from", f"{feed.sender}, {_moment(feed.time)}")]
+    for each in feed.breaches:
+        what = _BREACHES.get(each.code, "")
+        facts.append(("because", f"{each.code}: {each.figure:,} {what} (allowed: {each.limit:,})"))
+    facts += [
+        ("rows", f"{feed.rows:,}, of {feed.borrowers:,} borrowers, {feed.changed:,} of them changed"),
+        ("loans", f"{feed.opened:,} new, {feed.closed:,} closed"),
+        (
+            "borrowers",
+            f"{feed.zeroed:,} with a limit of 0, {feed.worse:,} in a worse class, {feed.better:,} in a better",
+        ),
+        ("outstanding", f"{feed.before:,} before, {feed.after:,} after (minor units)"),
+    ]
+    return pairs(facts)
+
+
+def held_feeds(feeds: Sequence[lender_pb2.HeldFeed]) -> RenderableType:
+    """All of them."""
+    if not feeds:
+        return Text("no feed is kept back")
+    parts: list[RenderableType] = []
+    for feed in feeds:
+        parts += [held_feed(feed), Text("")]
+    return Group(*parts[:-1])
+
+
+def _moment(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def pairs(facts: Iterable[tuple[str, str]]) -> Table:

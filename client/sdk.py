@@ -177,6 +177,20 @@ class Session:
         """
         yield from self._stream(self._operator.Backup, operator_pb2.BackupRequest(folder=folder), None)
 
+    def held_feeds(self) -> list[lender_pb2.HeldFeed]:
+        """The feeds that are kept back, the oldest first."""
+        return list(self._call(self._operator.HeldFeeds, operator_pb2.HeldFeedsRequest(), CALL_TIMEOUT).feeds)
+
+    def release_feed(self, identity: str) -> Iterator[lender_pb2.ReportResponse]:
+        """Lets a feed pass that somebody else has sent; yields progress, last the summary."""
+        request = operator_pb2.ReleaseFeedRequest(id=identity)
+        for response in self._stream(self._operator.ReleaseFeed, request, None):
+            yield response.progress
+
+    def discard_feed(self, identity: str) -> None:
+        """Throws a feed away that is kept back."""
+        self._call(self._operator.DiscardFeed, operator_pb2.DiscardFeedRequest(id=identity), CALL_TIMEOUT)
+
     def propose(self, text: bytes) -> operator_pb2.ProposeResponse:
         """Puts a successor of the manifest in force, its text, before the members."""
         return self._call(self._operator.Propose, operator_pb2.ProposeRequest(manifest=text), APPEND_TIMEOUT)

@@ -43,6 +43,7 @@ from node.homes.keyring import Keyring
 from node.lending.asking import Asking
 from node.lending.book import Book
 from node.lending.disclosing import Disclosing
+from node.lending.guarding import FeedGuard
 from node.lending.pseudonyms import Pseudonyms
 from node.lending.reporting import Reporting
 from node.lending.shelf import Shelf
@@ -72,6 +73,7 @@ class Foundation:
     clock: Clock
     timing: Timing | None = None
     alone: bool = False
+    guard: FeedGuard | None = None
 
 
 class Assembly:
@@ -123,7 +125,7 @@ class Assembly:
             freezing, clock, Settling(witnessed), self.doubting.suspect,
         )  # fmt: skip
         self.reporting = Reporting(
-            consortium, on.keyring, own, shelf, custody, pseudonyms, committer, on.workers, rng, clock
+            consortium, on.keyring, own, shelf, custody, pseudonyms, committer, on.workers, rng, clock, on.guard
         )
 
     @property

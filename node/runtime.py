@@ -34,6 +34,8 @@ from node.homes.home import Home
 from node.homes.renewal import Renewal
 from node.lending.book import Book
 from node.lending.deciding import Deciding
+from node.lending.guarding import FeedGuard
+from node.lending.quarantine import Quarantine
 from node.lending.workers import Workers
 from node.services.audit import AuditService
 from node.services.lender import LenderService
@@ -107,6 +109,9 @@ class Node:
                     rng=self._rng,
                     clock=self._clock,
                     alone=self._alone,
+                    guard=FeedGuard(
+                        Quarantine(book_store, keyring.book_key, self._rng), self._home.folder / layout.FEED_GUARD
+                    ),
                 )
                 disk = Disk([chain_store, book_store], config.reserve_mib * MIB)
                 backups = Backups(self._home, chain_store, book_store, self._clock)
@@ -146,6 +151,8 @@ class Node:
         )
         renewal = Renewal(self._home, consortium, foundation.keyring, self._presented, connections, clock)
         alerting: list[Alerting] = [disk, parts, governance, renewal]
+        if foundation.guard is not None:
+            alerting.append(foundation.guard)
         state = State(self._home.folder, consortium, foundation.book, connections.links, parts, disk, alerting)
 
         tally = Tally()
@@ -177,7 +184,7 @@ class Node:
         deciding = Deciding(consortium, parts.asking, self._home.folder / layout.DECISION, clock)
         lender = LenderService(parts.asking, parts.reporting, deciding, parts.disclosing)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(lender, server.grpc)
-        operator = OperatorService(state, backups, governance)
+        operator = OperatorService(state, backups, governance, parts.reporting)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(operator, server.grpc)
         if http is not None:
             await http.start()

@@ -24,6 +24,7 @@ from client.cli import (
     disclose,
     exposure,
     failure,
+    held,
     lineage,
     proposals,
     propose,
@@ -83,6 +84,7 @@ for _name, _function in (
 ):
     app.command(_name, cls=ConnectedCommand)(_function)
 app.add_typer(auditing.app)
+app.add_typer(held.app)
 app.command("replay", cls=JsonCommand)(replay.replay)
 app.command("simulate", cls=JsonCommand)(simulate.simulate)
 app.command("demo", cls=JsonCommand)(demo.demo)

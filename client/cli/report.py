@@ -10,7 +10,7 @@ import typer
 from client.cli.connect import connect
 from client.cli.options import settings_of
 from client.cli.output import answer, progress
-from ledger.errors import InvalidInput
+from ledger.errors import InvalidInput, Unready
 
 if TYPE_CHECKING:
     from client.feeding import Feeding
@@ -37,6 +37,8 @@ def report(
                 _send(session, feeding)
     summary = feeding.summary
     answer(plain.plain(summary), lambda: render.summary(summary), as_json=settings.json)
+    if summary.HasField("held"):
+        raise typer.Exit(Unready.exit_code)
     if summary.rejected and (strict or not summary.accepted):
         raise typer.Exit(InvalidInput.exit_code)
 

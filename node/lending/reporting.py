@@ -24,6 +24,7 @@ from ledger.chain import Log
 from ledger.errors import PlimsollError, Unready
 from ledger.feed import FeedLoan, FeedReader, Rejected
 from ledger.feed_fold import Folded, fold_feed
+from ledger.feed_guard import Difference
 from ledger.inquiry import DAY
 from ledger.labels import BorrowerKeys
 from ledger.position import Position, fold
@@ -33,6 +34,7 @@ from node.clock import Clock
 from node.consortium import Consortium
 from node.custody.custody import Custody
 from node.homes.keyring import Keyring
+from node.lending.guarding import FeedGuard
 from node.lending.pseudonyms import Pseudonyms
 from node.lending.shelf import Shelf, loans_of, position_of, recorded
 from node.lending.workers import Workers
@@ -61,6 +63,8 @@ class _Run:
     rows: list[FeedLoan] = field(default_factory=list, repr=False)
     rejected: list[Rejected] = field(default_factory=list, repr=False)
     folded: dict[str, Folded] = field(default_factory=dict, repr=False)
+    difference: Difference = field(default_factory=Difference)
+    held: lender_pb2.HeldFeed | None = None
     accepted: int = 0
     unchanged: int = 0
     published: int = 0
@@ -91,8 +95,9 @@ class Reporting:
         workers: Workers,
         rng: Rng,
         clock: Clock | None = None,
+        guard: FeedGuard | None = None,
     ) -> None:
-        """own: the log that this node writes."""
+        """own: the log that this node writes. guard: keeps feeds back that would change too much; None: takes all."""
         self._consortium = consortium
         self._keyring = keyring
         self._own = own
@@ -103,17 +108,16 @@ class Reporting:
         self._workers = workers
         self._rng = rng
         self._clock = clock or Clock()
+        self._guard = guard
         self._turn = asyncio.Lock()
         self._rebuilding = False
 
     async def report(
-        self, requests: AsyncIterator[lender_pb2.ReportRequest]
+        self, requests: AsyncIterator[lender_pb2.ReportRequest], sender: str = ""
     ) -> AsyncIterator[lender_pb2.ReportResponse]:
-        """Progress, then the summary. Raises Unready before the keys are there, and before this node may sign: until
-        then its log may lack positions, and the book what they say."""
-        if self._custody.keys is None:
-            raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        await self._committer.may_sign()
+        """Progress, then the summary. sender: the name of the certificate that sends it. Raises Unready before the keys
+        are there, and before this node may sign: until then its log may lack positions, and the book what they say."""
+        await self._ready()
         async with self._turn:
             async for progress in self._catch_up():
                 yield progress
@@ -123,11 +127,58 @@ class Reporting:
             await self._fold(run)
             if run.strict and run.rejected:
                 run.accepted = 0
-                yield self._summary(run)
-                return
+            elif not await self._kept_back(run, sender):
+                async for progress in self._publish(run):
+                    yield progress
+                await self._taken(run)
+            yield self._summary(run)
+
+    async def release(self, identity: str, by: str) -> AsyncIterator[lender_pb2.ReportResponse]:
+        """Takes a feed that was kept back, folded against the book as it is now. by: the name of the certificate of who
+        lets it pass. Raises as `report`, and as `FeedGuard.released`."""
+        await self._ready()
+        async with self._turn:
+            async for progress in self._catch_up():
+                yield progress
+            rows = await to_its_end(self.guard.released, identity, by)
+            run = _Run(read=len(rows), rows=rows)
+            await self._fold(run)
             async for progress in self._publish(run):
                 yield progress
+            await self._taken(run, identity)
             yield self._summary(run)
+
+    async def discard(self, identity: str, by: str) -> None:
+        """Throws a feed away that is kept back. Raises as `FeedGuard.discard`."""
+        async with self._turn:
+            await to_its_end(self.guard.discard, identity, by)
+
+    @property
+    def guard(self) -> FeedGuard:
+        """Knows what is kept back. Raises Unready where there is none."""
+        if self._guard is None:
+            raise Unready("NO_GUARD", "this node keeps no feeds back")
+        return self._guard
+
+    async def _ready(self) -> None:
+        if self._custody.keys is None:
+            raise Unready("NO_KEYS", "the key ceremony is not final yet")
+        await self._committer.may_sign()
+
+    async def _kept_back(self, run: _Run, sender: str) -> bool:
+        """Whether the guard keeps the feed; then nothing of it is taken."""
+        if self._guard is not None:
+            why = await asyncio.to_thread(self._guard.check, run.difference, self._shelf.count())
+            if why:
+                now = int(self._clock.unix())
+                run.held = await to_its_end(self._guard.keep, run.rows, run.difference, why, sender, now)
+                run.accepted = 0
+        run.rows = []
+        return run.held is not None
+
+    async def _taken(self, run: _Run, released: str | None = None) -> None:
+        if self._guard is not None:
+            await to_its_end(self._guard.taken, run.accepted, released)
 
     async def keep_book(self) -> None:
         """For ever: the book is brought up to the log as soon as that is whole, so that feeds need not wait for it."""
@@ -179,17 +230,21 @@ class Reporting:
         rows: dict[str, list[FeedLoan]] = {}
         for row in run.rows:
             rows.setdefault(row.borrower, []).append(row)
-        run.rows = []
         for borrowers in _batches(rows, BATCH):
-            folded = await to_its_end(self._fold_batch, borrowers, rows)
+            folded = await to_its_end(self._fold_batch, borrowers, rows, run.difference)
             run.folded.update(folded)
         for one in run.folded.values():
             run.accepted += one.accepted
             run.rejected += one.rejected
 
-    def _fold_batch(self, borrowers: Sequence[str], rows: dict[str, list[FeedLoan]]) -> dict[str, Folded]:
+    def _fold_batch(
+        self, borrowers: Sequence[str], rows: dict[str, list[FeedLoan]], difference: Difference
+    ) -> dict[str, Folded]:
         held = {record.borrower: loans_of(record) for record in self._shelf.take(borrowers).values()}
-        return fold_feed((row for borrower in borrowers for row in rows[borrower]), held)
+        folded = fold_feed((row for borrower in borrowers for row in rows[borrower]), held)
+        for borrower, one in folded.items():
+            difference.add(held.get(borrower, ()), one.loans, one.accepted)
+        return folded
 
     async def _publish(self, run: _Run) -> AsyncIterator[lender_pb2.ReportResponse]:
         strangers = await asyncio.to_thread(self._shelf.strangers, [b for b, one in run.folded.items() if one.accepted])
@@ -286,6 +341,7 @@ class Reporting:
             closed=run.closed,
             unchanged=run.unchanged,
             log_size=self._own().size,
+            held=run.held,
         )
         return lender_pb2.ReportResponse(phase="done", done=run.read, total=run.read, summary=summary)
 

@@ -37,7 +37,7 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
         self, request_iterator: AsyncIterator[lender_pb2.ReportRequest], context: Context
     ) -> AsyncIterator[lender_pb2.ReportResponse]:
         """Progress as it is made, then the summary."""
-        async for response in self._reporting.report(_bounded(request_iterator)):
+        async for response in self._reporting.report(_bounded(request_iterator), CALLER.get().name):
             yield response
 
     async def Exposure(  # noqa: N802

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing
 
@@ -9,10 +10,11 @@ from plimsoll.v1 import operator_pb2, operator_pb2_grpc
 
 from ledger.proposals import Proposed
 from node.governance import Governance
+from node.lending.reporting import Reporting
 from node.state import State
 from node.upkeep.backup import Index
 from node.upkeep.backups import Backups
-from node.wire.gate import Context
+from node.wire.gate import CALLER, Context
 
 #: Bytes of manifests in one answer: members that propose the largest ones would otherwise stop it altogether.
 MAX_TEXTS = 8 << 20
@@ -21,7 +23,8 @@ MAX_TEXTS = 8 << 20
 class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
     """Translates."""
 
-    def __init__(self, state: State, backups: Backups, governance: Governance) -> None:
+    def __init__(self, state: State, backups: Backups, governance: Governance, reporting: Reporting) -> None:
+        self._reporting = reporting
         self._state = state
         self._backups = backups
         self._governance = governance
@@ -51,6 +54,26 @@ class OperatorService(operator_pb2_grpc.OperatorServiceServicer):
         """Each with its text and who approves it."""
         found = await self._governance.proposals()
         return operator_pb2.ProposalsResponse(proposals=[_proposed(each) for each in _fitting(found)])
+
+    async def HeldFeeds(  # noqa: N802
+        self, request: operator_pb2.HeldFeedsRequest, context: Context
+    ) -> operator_pb2.HeldFeedsResponse:
+        """What waits for a person."""
+        return operator_pb2.HeldFeedsResponse(feeds=await asyncio.to_thread(self._reporting.guard.all))
+
+    async def ReleaseFeed(  # noqa: N802
+        self, request: operator_pb2.ReleaseFeedRequest, context: Context
+    ) -> AsyncIterator[operator_pb2.ReleaseFeedResponse]:
+        """Only for another person than the one who sent it."""
+        async for progress in self._reporting.release(request.id, CALLER.get().name):
+            yield operator_pb2.ReleaseFeedResponse(progress=progress)
+
+    async def DiscardFeed(  # noqa: N802
+        self, request: operator_pb2.DiscardFeedRequest, context: Context
+    ) -> operator_pb2.DiscardFeedResponse:
+        """For good."""
+        await self._reporting.discard(request.id, CALLER.get().name)
+        return operator_pb2.DiscardFeedResponse()
 
     async def Backup(  # noqa: N802
         self, request: operator_pb2.BackupRequest, context: Context

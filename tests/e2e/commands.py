@@ -15,7 +15,7 @@ _PROGRAM = "import sys; from client.cli import main; sys.exit(main())"
 
 
 def plimsoll(cluster: Cluster, member: str, *arguments: object, code: int = 0) -> Any:
-    """The command at a member, --json: what it answers."""
+    """The command at a member, --json: what it answers, or what it says is wrong."""
     options = ["--home", str(cluster.home_folder(member)), "--json"]
     done = subprocess.run(
         [sys.executable, "-P", "-c", _PROGRAM, *options, *map(str, arguments)],
@@ -26,7 +26,7 @@ def plimsoll(cluster: Cluster, member: str, *arguments: object, code: int = 0) -
         timeout=60,
     )
     assert done.returncode == code, done.stderr
-    return json.loads(done.stdout if code == 0 else done.stderr)
+    return json.loads(done.stdout or done.stderr)
 
 
 def listed(cluster: Cluster, member: str, identity: str) -> bool:

@@ -32,7 +32,9 @@ MINE = "lender-1"
 ELSEWHERE = {
     "Changing the consortium",
     "Taking in a member",
+    "A feed is kept back",
     "A log that is frozen",
+    "Watching the consortium",
     "A member leaves",
     "Changing address, CA, keys",
     "Changing the policy",
