@@ -16,6 +16,7 @@ from typing import cast
 from google.protobuf.message import DecodeError
 from plimsoll.v1 import entry_pb2, peer_pb2
 
+from client.audit.follower import fits
 from ledger.entries import UNSOUND, Kind, file_entry, parse_entry
 from ledger.entry_wire import PlainTimes
 from ledger.errors import InvalidInput
@@ -45,7 +46,8 @@ class Question:
 class Digest:
     """Of the entries from index `start` on. codes: number by kind. times: Unix seconds of each, UNTIMED for what is no
     message. notable: (index, kind, entry) of those to be read by somebody. evaluations: (index, time, count). unsound:
-    (index, reason) of the first that is not sound. position: the time of the last position, or UNTIMED."""
+    (index, reason) of the first that is not sound. position: the time of the last position, or UNTIMED. fit: they
+    can be a block's entries."""
 
     start: int
     leaves: tuple[bytes, ...] = field(repr=False)
@@ -56,10 +58,11 @@ class Digest:
     evaluations: tuple[tuple[int, int, int], ...] = field(repr=False)
     unsound: tuple[int, str] | None
     position: int
+    fit: bool
 
 
 def digest_block(raw: bytes) -> Digest:
-    """Of a serialized Block, as another process gets it. The sizes of the entries are for `Follower` to check."""
+    """Of a serialized Block, as another process gets it."""
     block = peer_pb2.Block.FromString(raw)
     return digest(block.start, list(block.entries))
 
@@ -87,6 +90,7 @@ def digest(start: int, entries: Sequence[bytes]) -> Digest:
         tuple(reader.evaluations),
         reader.unsound,
         UNTIMED if last < 0 else times[last],
+        fits(entries),
     )
 
 

@@ -5,7 +5,7 @@ Memory does not grow with the log: the tree's right edge, and the roots and leav
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from plimsoll.v1 import peer_pb2
@@ -84,20 +84,22 @@ class Follower:
         """Further sizes, not yet reached, at which the root will be asked for."""
         self._wanted_sizes.update(sizes)
 
-    def take(self, block: peer_pb2.Block, leaves: tuple[bytes, ...] | None = None) -> Taken:
-        """Verifies the next block. leaves: the hashes of its entries, where they have been worked out. Raises
-        InvalidInput or Unverified, and then stands where it stood."""
+    def take(self, block: peer_pb2.Block) -> Taken:
+        """Verifies the next block. Raises InvalidInput or Unverified, and then stands where it stood."""
+        entries = tuple(block.entries)
+        leaves = tuple(map(merkle.leaf_hash, entries))
+        self.take_hashed(block, leaves, fits(entries))
+        return Taken(block.start, entries, leaves)
+
+    def take_hashed(self, block: peer_pb2.Block, leaves: tuple[bytes, ...], fit: bool) -> None:
+        """The same, where the entries' hashes, and whether these entries `fits`, have been worked out."""
         if block.origin != self._key.name or block.start != self.size:
             raise Unverified("OTHER_BLOCK", f"not the entries from {self.size} on of the log asked for")
-        entries = tuple(block.entries)
-        sizes = list(map(len, entries))
-        if not sizes or not 1 <= min(sizes) <= max(sizes) <= MAX_ENTRY:
+        if not fit:
             raise InvalidInput("BAD_ENTRY_SIZE", f"a block has entries, of 1 to {MAX_ENTRY} bytes each")
-        leaves = tuple(map(merkle.leaf_hash, entries)) if leaves is None else leaves
         tree, roots = self._grown(leaves)
         self._check_head(block, tree)
         self._keep(leaves, tree, roots)
-        return Taken(block.start, entries, leaves)
 
     def _grown(self, leaves: tuple[bytes, ...]) -> tuple[CompactRange, dict[int, bytes]]:
         """The tree with these leaves, and the roots asked for on the way."""
@@ -134,3 +136,9 @@ class Follower:
         for index in [index for index in self._wanted_indices if start <= index < tree.size]:
             self._leaves[index] = leaves[index - start]
             self._wanted_indices.remove(index)
+
+
+def fits(entries: Sequence[bytes]) -> bool:
+    """Whether these can be a block's entries, by their number and sizes."""
+    sizes = list(map(len, entries))
+    return bool(sizes) and 1 <= min(sizes) <= max(sizes) <= MAX_ENTRY

@@ -274,7 +274,7 @@ class OneLog:
 
     def _take(self, block: peer_pb2.Block, found: Digest) -> None:
         try:
-            self.follower.take(block, found.leaves)
+            self.follower.take_hashed(block, found.leaves, found.fit)
         except Unverified as error:
             raise _Broken(error, self._first_bad(block)) from error
 
@@ -315,7 +315,7 @@ def _digested(blocks: Iterable[peer_pb2.Block], workers: Workers | None) -> Iter
     failure: PlimsollError | None = None
     if workers is None:
         for block in blocks:
-            yield block, digest(block.start, block.entries)
+            yield block, digest(block.start, list(block.entries))  # taking them out of a message copies them
         return
     try:
         for block in blocks:

@@ -83,8 +83,8 @@ def _follow(own: OwnLog, history: History) -> int:
     """Blocks as a node makes them, verified and counted as the auditor does."""
     follower, tally = Follower(own.log.key), _tally(own, history)
     for block in blocks_from(own.log, 0):
-        found = digest(block.start, block.entries)
-        follower.take(block, found.leaves)
+        found = digest(block.start, list(block.entries))
+        follower.take_hashed(block, found.leaves, found.fit)
         tally.count(found)
     return follower.size
 

@@ -253,7 +253,7 @@ def test_the_command_saves_transcripts_for_its_owners_eyes(consortium: Cluster, 
 
 
 def test_every_proof_of_every_position_holds(consortium: Cluster) -> None:
-    verdict = audit(consortium, "--proofs")
+    verdict = audit(consortium)
     assert (verdict.code, verdict.report["findings"]) == (GOOD, [])
     assert set(verdict.report["heads_from"]) == set(consortium.members)
     assert verdict.report["keys"]["phase"] == "final"
@@ -304,3 +304,30 @@ def change_entry(cluster: Cluster, member: str, author: str, index: int, change:
         assert before is not None
         store.write([(key, change(before))])
     return before
+
+
+def test_an_audit_goes_on_from_the_last_and_one_over_exported_tiles_says_the_same(
+    consortium: Cluster, transcripts: dict[str, bytes], tmp_path: Path
+) -> None:
+    state, folder = tmp_path / "state", tmp_path / "tiles"
+    first = audit(consortium, "--state", str(state), "--through", "lender-2")
+    assert (first.code, {log["since"] for log in first.report["logs"]}) == (GOOD, {0})
+    consortium.report("lender-1", [row(f"test:{next(NEW)}", 1_000_000)])
+    consortium.wait_same_heads()
+    second = audit(consortium, "--state", str(state), "--through", "lender-4")
+    assert second.code == GOOD
+    sizes = {log["origin"]: log["size"] for log in first.report["logs"]}
+    assert all(log["since"] == sizes[log["origin"]] for log in second.report["logs"])
+    assert sum(log["proofs"] for log in second.report["logs"]) < 5
+    assert all(log["heartbeat"] for log in second.report["logs"])
+    done = plimsoll(consortium, AUDITOR, "audit", "export-tiles", str(folder))
+    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-c", "from client.cli import main; raise SystemExit(main())", "--json"]
+    options = ["audit", "run", "--tiles", str(folder), "--state", str(state), *with_files(tmp_path, transcripts)]
+    alone = {name: value for name, value in consortium.environment.items() if not name.startswith("PLIMSOLL")}
+    done = subprocess.run([*command, *options], env=alone, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == GOOD, done.stdout + done.stderr
+    verdict = Verdict(done.returncode, json.loads(done.stdout))
+    assert {name: one["verdict"] for name, one in verdict.transcripts.items()} == dict.fromkeys(transcripts, "ok")
+    assert [log["root"] for log in verdict.report["logs"]] == [log["root"] for log in second.report["logs"]]
+    assert all(log["witnessed"] for log in verdict.report["logs"])
