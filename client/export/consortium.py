@@ -114,7 +114,8 @@ def _follow(session: Session, folder: Path) -> Lineage:
     """The manifests, of the node or of the folder, whichever knows more; written before any log that needs them."""
     shown = read_lineage(session)
     path = folder / LINEAGE
-    known = open_lineage(path.read_bytes()) if path.exists() else None
+    raw = path.read_bytes() if path.exists() else None
+    known = None if raw is None else shown if raw == shown.encode() else open_lineage(raw)
     if known is not None:
         try:
             shown.check_extends(known)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
+from plimsoll.v1 import audit_pb2
 
+from client.audit import lineages
 from client.audit.logs import LogId
 from client.export import folder as folder_module
 from client.export.consortium import Result, export
@@ -19,7 +22,7 @@ from ledger.checkpoint import Head, open_head
 from ledger.cosigned import verify_witnessed
 from ledger.ended import EndedLog
 from ledger.errors import PlimsollError, Unready, Unverified
-from ledger.lineage import Lineage, open_lineage
+from ledger.lineage import Lineage, open_lineage, verify_lineage
 from ledger.tiled_log import TiledLog
 from ledger.tiles import tiles_of
 from tests.client.export.direct import MANIFEST, TIMES, Direct
@@ -30,6 +33,22 @@ from tests.ledger.witnesses import history, name
 
 LOG = "lender-1"
 KEY = MANIFEST.log_key(LOG)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same manifests are verified once, and what a machine forgets without power is not asked here."""
+    monkeypatch.setattr(lineages, "verify_lineage", lambda founding, steps: _lineage(founding, tuple(steps_of(steps))))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+def steps_of(steps: Iterable[audit_pb2.Succession]) -> Iterator[bytes]:
+    return (step.SerializeToString() for step in steps)
+
+
+@cache
+def _lineage(founding: bytes, steps: tuple[bytes, ...]) -> Lineage:
+    return verify_lineage(founding, [audit_pb2.Succession.FromString(step) for step in steps])
 
 
 def run(node: Direct, where: Path, **how: bool) -> Result:
@@ -216,7 +235,6 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]
 def test_whenever_it_is_killed_the_folder_is_consistent_at_the_old_or_the_new_head(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int, then: int
 ) -> None:
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     node, start, whole = grown(then), tmp_path / "start", tmp_path / "whole"
     node.witness(then)
     run(node, whole)
