@@ -16,6 +16,7 @@ from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
 from tests.ledger.challenges import NEGATIVE, Witnesses, a_day_later, answer, challenge, lie, proof, watched
 from tests.ledger.consortium import Consortium, found, loan
+from tests.ledger.witnesses import cosigned
 
 BORROWER = "test:1"
 ASKER = "lender-1"
@@ -247,6 +248,21 @@ def test_an_asker_can_settle_no_other_log_by_it(due):
         return replace(inquiry, settled=(0, 0, 1, 0, 0)), notes
 
     assert misled(due, other).reason == "NOT_SETTLED"
+
+
+def test_an_asker_can_settle_no_head_of_another_history(due):
+    """Cosigned by all, as far as the note goes; but custodians hold another tree."""
+    log = due.log(LIAR).fork(0)
+    log.append(due.log("lender-3").entries[0])
+    note = cosigned(log.head(1), due.manifest, dict.fromkeys(range(1, 6), due.now - 2 * DAY))
+    assert misled(due, lambda inquiry, notes: (inquiry, [note])).reason == "NOT_SETTLED"
+
+
+def test_a_head_counts_as_witnessed_when_enough_had_cosigned_it_and_not_before(due):
+    """Two early lines are none of five members' majority."""
+    times = {1: due.now - 2 * DAY, 2: due.now - 2 * DAY, 3: due.now - DAY + 1, 4: due.now}
+    note = cosigned(due.log(LIAR).head(1), due.manifest, times)
+    assert misled(due, lambda inquiry, notes: (inquiry, [note])).reason == "NOT_SETTLED"
 
 
 # -- floods

@@ -74,6 +74,17 @@ def test_people_see_keys_logs_lag_peers_and_disk(at_home: Plimsoll, node: FakeNo
     assert line("consortium", "Tests [bold]")  # what others wrote is no markup
 
 
+def test_doubted_records_are_told_of_where_there_were_any(at_home: Plimsoll, node: FakeNode) -> None:
+    node.answers["Status"] = STATUS
+    assert "challenges" not in at_home("status").out
+    status = operator_pb2.StatusResponse()
+    status.CopyFrom(STATUS)
+    status.challenges.MergeFrom(operator_pb2.ChallengeStatus(asked=9, proved=4, pending=2, challenged=1, answered=3))
+    node.answers["Status"] = status
+    said = " ".join(at_home("status").out.split())
+    assert "challenges 4 records proved, 2 pending, 1 challenged; 3 of our own answered" in said
+
+
 def test_without_a_home_a_certificate_and_an_address_do(
     plimsoll: Plimsoll, home: Path, node: FakeNode, tmp_path: Path
 ) -> None:
