@@ -55,7 +55,7 @@ def prove_bits(statement: Statement, nonce: Scalar, amounts: Sequence[int], bits
     edges = _prove_edges(bound, edges_sum(statement.bands).of_blindings(blindings), fresh())
     links = []
     for f, name in zip(FIELDS, LINKS, strict=True):
-        plaintext = group.scalar_from_int(amounts[f])
+        plaintext = amounts[f].to_bytes(group.SIZE, "little")
         opening = Opening(nonce, plaintext, field_sum(f, statement.bands).of_blindings(blindings))
         links.append(_prove_link(bound, name, statement.public_keys[f], opening, fresh))
     return Proof(commitments, steps, edges, tuple(links))
