@@ -197,20 +197,20 @@ async def test_a_body_has_a_size_and_a_time(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_who_says_nothing_or_never_ends_its_headers_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "LOOK", 0.05)
     monkeypatch.setattr(connection, "HEAD", 0.3)
-    monkeypatch.setattr(connection, "IDLE", 1.0)
+    monkeypatch.setattr(connection, "IDLE", 2.0)
     async with plain() as port, peers(port) as connect:
         silent, dripping, between = await connect(), await connect(), await connect()
         assert (await between.get("/hello"))[0] == 200
+        begun = asyncio.get_running_loop().time()
+        ends = [asyncio.create_task(peer.ended(20)) for peer in (silent, dripping, between)]
         await dripping.say(b"GET /hello HTTP/1.1\r\n")
-        for number in range(10):
-            if dripping.reader.at_eof():
-                break
-            await asyncio.sleep(0.1)
-            dripping.writer.write(b"X%d: y\r\n" % number)
-        assert await dripping.ended(0.5)
-        assert not await silent.ended(0.1)
-        assert await silent.ended(2)
-        assert await between.ended(2)
+        while not ends[1].done():
+            await asyncio.sleep(0.05)
+            dripping.writer.write(b"X: y\r\n")
+        assert not ends[0].done()
+        assert not ends[2].done()
+        assert await asyncio.gather(*ends) == [True] * 3
+        assert 1.9 < asyncio.get_running_loop().time() - begun < 10
 
 
 async def test_a_request_under_way_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
