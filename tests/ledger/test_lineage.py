@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from plimsoll.v1 import audit_pb2
 
 from ledger.ballot import Vote, approval_entry
-from ledger.errors import InvalidInput, PlimsollError, Refused, Unready, Unverified
-from ledger.lineage import MAX_LINEAGE_BYTES, check_approvals, founded, open_lineage, verify_lineage
+from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unready, Unverified
+from ledger.lineage import MAX_LINEAGE_BYTES, check_approvals, founded, open_lineage, rivals, verify_lineage
 from ledger.proposals import Proposals
 from ledger.receipt import Receipt
 from tests.ledger.electorate import TIME, Electorate, founding_lineage, moved, names, renamed, without
@@ -229,3 +229,24 @@ def test_known_bad_steps_are_refused_with_their_codes(case):
     with pytest.raises(PlimsollError) as caught:
         open_lineage(base64.b64decode(case["lineage"]))
     assert caught.value.reason == case["code"]
+
+
+def test_known_rivals_are_told_by_the_approvals_alone():
+    one, other = (open_lineage(base64.b64decode(raw)) for raw in VECTORS["rivals"]["lineages"])
+    before = one.history.manifests[1]
+    found = rivals(one, before, other.succession_of(before.id))
+    assert found is not None
+    assert (found.before, found.ours, found.theirs) == (before, one.current, other.current)
+    assert list(found.members) == VECTORS["rivals"]["members"]
+    assert rivals(one, before, one.succession_of(before.id)) is None
+
+
+def test_a_lineage_is_shown_step_by_step():
+    again = founded(THREE.founding)
+    for before in THREE.history.manifests[:-1]:
+        again = again.followed_by_step(THREE.succession_of(before.id))
+    assert again == THREE
+    assert again.upto(THREE.history.manifests[1]).encode() == THREE.upto(THREE.history.manifests[1]).encode()
+    for unknown in (THREE.current.id, bytes(32)):
+        with pytest.raises(NotFound):
+            THREE.succession_of(unknown)

@@ -34,6 +34,16 @@ def lineage(raw: bytes) -> list[Consortium]:
     return history
 
 
+def rivals(one: bytes, other: bytes) -> list[str]:
+    """Of two lineages that part: who approved both successors of the last manifest that they share."""
+    histories = lineage(one), lineage(other)
+    common = sum(a.id == b.id for a, b in zip(*histories, strict=False))
+    require(0 < common < min(map(len, histories)), "NO_RIVALS")
+    steps = [audit_pb2.Lineage.FromString(raw).successions[common - 1] for raw in (one, other)]
+    first, second = ([each.member for each in step.approvals] for step in steps)
+    return [name for name in first if name in second]
+
+
 def needed(before: Consortium, after: Consortium) -> int:
     members, ends = len(before.members), len(after.ended) > len(before.ended)
     return (2 * members + 2) // 3 if ends else 2 * members // 3 + 1

@@ -30,6 +30,14 @@ def test_a_step_that_breaks_a_rule_is_refused_with_its_code(why):
     assert caught.value.code == CASES[why]["code"]
 
 
+def test_of_two_lineages_that_part_everybody_can_tell_who_approved_both():
+    one, other = map(base64.b64decode, VECTORS["rivals"]["lineages"])
+    assert succession.rivals(one, other) == VECTORS["rivals"]["members"]
+    with pytest.raises(Refused) as caught:
+        succession.rivals(one, one)
+    assert caught.value.code == "NO_RIVALS"
+
+
 def test_no_approval_can_be_exchanged_for_anothers():
     message = audit_pb2.Lineage.FromString(RAW)
     first, second = message.successions[0].approvals[:2]

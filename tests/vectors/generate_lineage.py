@@ -4,7 +4,8 @@
 
 Made with the ledger's code. Certificates have dates and random signatures in them, so another run writes other bytes.
 `lineage`: a Lineage, base64; `manifests`: the ids of its manifests, the founding one first; `in_force`: the origins of
-the logs under the last. `refused`: per case what is wrong (`why`), the Lineage, and the code of section 14.
+the logs under the last. `refused`: per case what is wrong (`why`), the Lineage, and the code of section 14. `rivals`:
+two lineages of one consortium that both verify, and part, and the `members` that approved both successors.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def main() -> None:
         "manifests": [one.id.hex() for one in lineage.history.manifests],
         "in_force": [lineage.current.origin(member.name) for member in lineage.current.members],
         "refused": list(refused(founding_lineage(5))),
+        "rivals": rivals(founding_lineage(5)),
     }
     text = json.dumps(written, indent=1) + "\n"
     (Path(__file__).parent / "lineage.json").write_text(text, "utf-8")
@@ -125,6 +127,17 @@ def refused(known: Lineage):
     assert approvals_needed(before, out) == 4
     yield case(known, "of who is expelled", "NO_VOTE", out, proofs(before, out, names(1, 2, 3, 5)))
     yield case(known, "a stranger's predecessor", "BAD_SUCCESSION", renamed(good, "x"), enough)
+
+
+def rivals(known: Lineage) -> dict[str, list[str]]:
+    """It takes four of five for each."""
+    common = renamed(known.current, "Common")
+    before = known.followed_by(common, proofs(known.current, common, names(1, 2, 3, 4)))
+    sides = []
+    for name, by in (("One", names(1, 2, 3, 5)), ("Other", names(2, 3, 4, 5))):
+        after = renamed(common, name)
+        sides.append(before.followed_by(after, proofs(common, after, by)))
+    return {"lineages": [encoded(one.encode()) for one in sides], "members": names(2, 3, 5)}
 
 
 def case(known: Lineage, why: str, code: str, after: Manifest, approvals: list[ApprovalProof]) -> dict[str, str]:
