@@ -121,7 +121,12 @@ def case(log: Log, size: int) -> dict[str, Any]:
 def content() -> str:
     """Of tiles.json."""
     log = Log()
-    vectors = {"logs": [case(log, size) for size in SIZES], "paths": PATHS, "no_paths": NO_PATHS}
+    vectors = {
+        "entry": "i in decimal, written 1 + i mod 7 times",
+        "logs": [case(log, size) for size in SIZES],
+        "paths": PATHS,
+        "no_paths": NO_PATHS,
+    }
     return json.dumps(vectors, indent=1, ensure_ascii=False) + "\n"
 
 
