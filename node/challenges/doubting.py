@@ -18,7 +18,6 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import peer_pb2
 
-from ledger.answer import Answer
 from ledger.cache import Cache
 from ledger.chain import Chain, Log
 from ledger.challenge import Challenge, is_challengeable
@@ -105,10 +104,10 @@ class Doubting:
         self._news = asyncio.Event()
         self.counts = Counts()
 
-    def suspect(self, answer: Answer) -> None:
-        """The sums of this answer cannot be: somebody's record is not well-formed."""
-        self.ask_about(answer.findings.selection.contributions)
-        log.warning("implausible sums: authors are asked for proofs", failed=list(answer.implausible))
+    def suspect(self, contributions: Sequence[Contribution], why: Sequence[str]) -> None:
+        """Sums over these records cannot be: one of them is not well-formed."""
+        self.ask_about(contributions)
+        log.warning("sums that cannot be: authors are asked for proofs", failed=list(why))
 
     def ask_about(self, contributions: Sequence[Contribution]) -> None:
         """Asks the authors of these records, but this member itself."""

@@ -7,7 +7,7 @@ written down but the Inquiry entry; the query key lives in memory for as long as
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -19,7 +19,7 @@ from ledger.answer import Answer
 from ledger.chain import Chain
 from ledger.covered import Covered
 from ledger.dlog import Table
-from ledger.errors import InvalidInput, PlimsollError, Unready
+from ledger.errors import Exhausted, InvalidInput, PlimsollError, Unready
 from ledger.exposure import Left, LogAge, expose
 from ledger.freezing import Freezing, NothingFrozen
 from ledger.identity import canonical
@@ -27,6 +27,7 @@ from ledger.inquiry import PURPOSES
 from ledger.labels import BorrowerKeys
 from ledger.query import Asking as Setting
 from ledger.query import Query
+from ledger.selection import Contribution
 from ledger.settling import NothingSettled, Settling
 from ledger.transcript import FULL, REDACTED, Transcript
 from node.chain.committer import Committer
@@ -42,6 +43,7 @@ from node.custody.quorum import ask_quorum
 from node.lending.pseudonyms import Pseudonyms
 
 T = TypeVar("T")
+Suspect = Callable[[Sequence[Contribution], Sequence[str]], object]
 log = structlog.get_logger()
 
 #: Seconds a custodian may take.
@@ -74,10 +76,10 @@ class Asking:
         freezing: Freezing | None = None,
         clock: Clock | None = None,
         settling: Settling | None = None,
-        suspect: Callable[[Answer], object] | None = None,
+        suspect: Suspect | None = None,
     ) -> None:
-        """freezing: what is known of frozen logs. settling: of heads witnessed in the past. suspect: told of sums that
-        cannot be."""
+        """freezing: what is known of frozen logs. settling: of heads witnessed in the past. suspect: told of records
+        whose sums cannot be, and which checks failed."""
         self._consortium = consortium
         self._member = consortium.member
         self._freezing = freezing or NothingFrozen()
@@ -110,11 +112,20 @@ class Asking:
             )
             index = await self._committer.append([query.entry])
             failures = await self._ask(setting, query, index)
-            answer = await self._off_loop(lambda: query.finish(self._table, self._until(SEARCH)))
-            if answer.implausible and self._suspect is not None:
-                self._suspect(answer)
+            try:
+                answer = await self._off_loop(lambda: query.finish(self._table, self._until(SEARCH)))
+            except Exhausted as error:  # a sum that nobody finds is no honest one, mostly
+                self._doubt(query, error.reason)
+                raise
+            if answer.implausible:
+                self._doubt(query, *answer.implausible)
             exposure = expose(answer, borrower, self._ages(answer), self._failed(setting, query, failures))
             return exposure.to_message(_transcript(answer, request.transcript))
+
+    def _doubt(self, query: Query, *why: str) -> None:
+        """Some record that was added up may be one that cannot be."""
+        if self._suspect is not None:
+            self._suspect(query.examine().selection.contributions, why)
 
     def _setting(self) -> Setting:
         keys, examiner = self._custody.keys, self._custody.examiner
