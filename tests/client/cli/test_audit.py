@@ -35,6 +35,7 @@ def test_the_json_has_the_documented_keys(at_home: Plimsoll, serving: FakeNode) 
         "keys",
         "epochs",
         "frozen",
+        "challenges",
         "transcripts",
         "findings",
         "remarks",
