@@ -132,6 +132,10 @@ class WebServer:
             raise Unready("CANNOT_LISTEN", f"cannot listen for HTTP on {self._listen}: {error.strerror}") from error
         self._listening = [asyncio.create_task(work) for work in (self._accept(self._socket), self._look())]
 
+    async def run(self) -> None:
+        """As long as it listens; ends where that fails."""
+        await asyncio.gather(*self._listening)
+
     async def stop(self) -> None:
         """Takes no more, and gives what is under way a moment."""
         for task in self._listening:

@@ -45,6 +45,9 @@ BUNDLE_BYTES = TILE_WIDTH * (2 + 65_535)
 #: What a path costs in units of work (node.wire.limits); 1 for all others.
 COSTS = {"/lineage": 10.0, "/manifest": 10.0, "/metrics": 20.0, "/add-checkpoint": 4.0}
 
+#: Bytes of the largest answer that gets a tag: hashing more would hold up everybody.
+TAGGED = 1 << 20
+
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ADD = "/add-checkpoint"
@@ -86,7 +89,7 @@ class Site:
         if asked.method not in ("GET", "HEAD"):
             return Page(b"only GET and HEAD here\n", status=405, headers={"Allow": "GET, HEAD"})
         page = await self._read(asked)
-        return page if page.cache == NEVER else _unless_known(asked, page)
+        return page if page.cache == NEVER or len(page.body) > TAGGED else _unless_known(asked, page)
 
     async def _read(self, asked: Asked) -> Page:
         if asked.path in ("/lineage", "/manifest"):

@@ -91,7 +91,8 @@ class Http:
 
     def background(self) -> dict[str, Coroutine[Any, Any, None]]:
         """What runs for as long as the node does, by name."""
-        return {} if self.outside is None else {"outside witnesses": self.outside.run()}
+        serving = {f"http {number}": server.run() for number, server in enumerate(self._servers)}
+        return serving if self.outside is None else {**serving, "outside witnesses": self.outside.run()}
 
     async def stop(self) -> None:
         """Takes no more, and ends what is under way."""
