@@ -83,9 +83,11 @@ def _newest(
     except PlimsollError:  # then nothing is said of what may be missing
         return {}
     times = {log_name(origin): found.witnessed for origin, found in standings.items()}
+    open_ = {log.id.name for log in logs if log.id.ended is None}  # nobody has to keep what is behind an end
     return {
         name: Newest(size, -1 if (seen := times.get(name)) is None or seen.time is None else seen.time)
         for name, size in sizes.items()
+        if name in open_
     }
 
 

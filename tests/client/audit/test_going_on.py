@@ -16,7 +16,7 @@ from client.audit.transcripts import Saved
 from ledger.ballot import Vote, approval_entry
 from ledger.ceremony.entry import ComplaintEntry, ReadyEntry
 from ledger.entries import file_entry
-from ledger.errors import InvalidInput
+from ledger.errors import InvalidInput, Unavailable
 from ledger.lineage import verify_lineage
 from ledger.transcript import FULL
 from tests.client.audit import changed as story
@@ -274,3 +274,38 @@ def test_of_every_kind_the_first_counts_as_it_does_in_a_ceremony() -> None:
             again.restore(kept)
         assert again.entries == entries.entries
         assert not entries.is_foreign
+
+
+# -- what could not be checked
+
+
+class Breaking(Served):
+    """Goes away while lender-2's log is read."""
+
+    def read(self, origin: str, start: int = 0):
+        for number, block in enumerate(super().read(origin, start)):
+            if number and origin.endswith("lender-2"):
+                raise Unavailable("UNREACHABLE", "gone")
+            yield block
+
+
+def test_a_node_that_goes_away_is_no_finding_and_makes_the_audit_incomplete() -> None:
+    memory = remembered(short(3))
+    report, auditor = audit_twice(Breaking("lender-1", per_block=1), last=memory)
+    assert (report.verdict, report.findings) == ("incomplete", [])
+    ((unchecked),) = report.unchecked
+    size = consortium().logs["lender-2"].size
+    assert (unchecked.member, unchecked.index, unchecked.reason) == ("lender-2", size - 2, "UNREACHABLE")
+    kept = auditor.remember(report)
+    assert kept.logs[manifest().origin("lender-2")] == memory.logs[manifest().origin("lender-2")]
+    assert kept.heads[manifest().origin("lender-1")].size == consortium().logs["lender-1"].size
+    assert audit(last=kept).verdict == "ok"
+
+
+def test_what_is_wrong_counts_more_than_what_could_not_be_checked() -> None:
+    def rotten(member: str, place: int, entry: bytes) -> bytes:
+        return b"\xff" if (member, place) == ("lender-3", 3) else entry
+
+    report = audit(Breaking("lender-1", entries_of=rotten, per_block=1))
+    assert report.verdict == "bad"
+    assert [each.member for each in report.unchecked] == ["lender-2"]
