@@ -7,7 +7,7 @@ Which head was the largest witnessed by a time is thus known to the hour; a time
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -116,6 +116,34 @@ class Witnessed:
                 self._put(fresh)
                 self._newest[origin] = fresh
             return self._newest[origin] or fresh
+
+    def rotten(self, origin: str) -> Iterator[tuple[bytes, Unverified]]:
+        """The stored notes of this log that are none, or lie under another hour than theirs: key, and why; the newest
+        first."""
+        for key, note in self._store.scan(_prefix(origin), prefix_end(_prefix(origin)), reverse=True):
+            try:
+                kept = self._open(note)
+                if kept is None or kept.signed.head.origin != origin or key != _key(origin, kept.time // HOUR):
+                    raise Unverified("BAD_WITNESSED", "a witnessed head is stored as that of another log or hour")
+            except Unverified as error:
+                yield key, error
+
+    def discard(self, keys: Iterable[bytes]) -> None:
+        """Throws stored notes away. The largest comes again from others."""
+        with self._lock:
+            self._store.write([(key, None) for key in keys])
+            self._newest.clear()
+
+    def heal(self, origin: str) -> Unverified | None:
+        """Throws away what has rotted of the newest notes of this log, up to the first that has not; why, if any."""
+        first: Unverified | None = None
+        while True:
+            try:
+                self.newest(origin)
+                return first
+            except Unverified as error:
+                first = first or error
+                self.discard([next(self.rotten(origin))[0]])
 
     def conflict(self, log: Log, *others: SignedHead) -> Conflict | None:
         """Two witnessed heads of this log that cannot both be of one history, by what is held of it, if there are.

@@ -24,7 +24,7 @@ from ledger.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.carrying import left_behind
 from node.chain.committer import Committer
-from node.chain.freezing import Freezing, set_strays_aside
+from node.chain.freezing import Freezing, heal_witnessed, set_strays_aside
 from node.chain.freshness import Freshness
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard
@@ -89,6 +89,7 @@ class Assembly:
         cosigner = Cosigner.from_seed(manifest.cosigner_key(member).name, on.keyring.cosign_seed)
         self.chain = chain
         self.witnessed = witnessed = Witnessed(chain.store, consortium.history, threading.Lock())
+        heal_witnessed(chain, witnessed)
         set_strays_aside(chain, witnessed, manifest)
         self.arrivals = arrivals = Arrivals(manifest.policy.heads_seconds)
         for held in (chain.log(each.name) for each in manifest.members):

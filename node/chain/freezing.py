@@ -306,6 +306,14 @@ def is_astray(chain: Chain, witnessed: Witnessed, origin: str, manifest: Manifes
     return newest.size <= held.size and held.root_at(newest.size) != newest.signed.head.root
 
 
+def heal_witnessed(chain: Chain, witnessed: Witnessed) -> None:
+    """Throws away newest witnessed heads that have rotted, so that a node can start; others show them again."""
+    for held in chain.logs():
+        error = witnessed.heal(held.origin)
+        if error is not None:
+            log.error("a witnessed head is damaged and will be asked for again", origin=held.origin, why=str(error))
+
+
 def set_strays_aside(chain: Chain, witnessed: Witnessed, manifest: Manifest | None = None) -> None:
     """At the node's start: replicas that are of another history than the one that counts are begun anew, to be fetched
     from who holds that one. What was held stays in the store."""

@@ -9,10 +9,10 @@ from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
 from ledger.chain import Chain
 from ledger.checkpoint import SignedHead
-from ledger.errors import NotFound
+from ledger.errors import NotFound, Unverified
 from ledger.lineage import Lineage
 from ledger.log import Log
-from ledger.witnessed import Witnessed
+from ledger.witnessed import Kept, Witnessed
 from node.services.reading import blocks
 from node.wire.gate import Context
 
@@ -78,16 +78,23 @@ class AuditService(audit_pb2_grpc.AuditServiceServicer):
         """The largest witnessed head of each log; where two conflict both, as nobody can say which one counts."""
         notes: list[bytes] = []
         for log in self._chain.logs():
-            kept = self._witnessed.newest(log.origin)
+            kept = self._newest(log.origin)
             notes += [] if kept is None else [self._outside(kept.signed).note.encode()]
             notes += self._chain.conflicting_witnesses(log.origin) or ()
         return list(dict.fromkeys(notes))
 
     def _receipt(self, log: Log, index: int, witnessed: bool) -> bytes:
-        kept = self._witnessed.newest(log.origin) if witnessed else None
+        kept = self._newest(log.origin) if witnessed else None
         if kept is not None:
             try:
                 return log.receipt(index, kept.signed).encode()
             except NotFound:  # it does not reach so far; a log that has forked may be held in another history
                 pass
         return log.receipt(index).encode()
+
+    def _newest(self, origin: str) -> Kept | None:
+        """None also where it has rotted: that must not keep all logs from being audited. `fsck` tells of it."""
+        try:
+            return self._witnessed.newest(origin)
+        except Unverified:
+            return None

@@ -9,12 +9,14 @@ have it. Of this lender's own log nothing is ever thrown away; where it has rott
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ledger import home as layout
 from ledger.chain import Chain
 from ledger.errors import Unverified
 from ledger.manifest import Manifest
+from ledger.store import Store
+from ledger.witnessed import Witnessed
 from node.custody.vault import Vault
 from node.homes.home import Home
 from node.homes.keyring import Keyring
@@ -39,6 +41,9 @@ def check_home(
                 report.findings.append(
                     _check_log(chain, origin, chain.log_by_origin(origin).member == keyring.member, repair, show)
                 )
+            report.findings += _check_witnessed(
+                chain_store, home, [origin for _, origin, _ in log_names(manifest)], repair
+            )
             book = Book(book_store, keyring.book_key, rng)
             readable = manifest.origin(keyring.member) not in chain.damaged
             own = own_stretches(chain, manifest, keyring.member) if readable else []
@@ -77,6 +82,21 @@ def _check_log(chain: Chain, origin: str, own: bool, repair: bool, show: Show) -
     size = 0 if origin in chain.damaged else chain.log_by_origin(origin).size
     todo = _REBUILD if repair else _REPAIR
     return Finding(name, DAMAGED, size, first.reason, first.message, first.path, todo)
+
+
+def _check_witnessed(store: Store, home: Home, origins: Iterable[str], repair: bool) -> list[Finding]:
+    """The heads that are kept because enough members have cosigned them; nothing where all of them are."""
+    witnessed = Witnessed(store, home.history())
+    found = [(origin, key, error) for origin in origins for key, error in witnessed.rotten(origin)]
+    if not found:
+        return []
+    origin, _, first = found[0]
+    if repair:
+        witnessed.discard([key for _, key, _ in found])
+    todo = "" if repair else f"{_REPAIR}: they are thrown away; the newest come again from the other members"
+    verdict = REPAIRED if repair else DAMAGED
+    name = origin.rpartition("/")[2]
+    return [Finding("witnessed heads", verdict, len(found), first.reason, first.message, name, todo)]
 
 
 def _check_custody(home: Home, manifest: Manifest, keyring: Keyring, rng: Callable[[int], bytes]) -> list[Finding]:

@@ -13,8 +13,8 @@ OK, REPAIRED, FORGOTTEN, DAMAGED = "ok", "repaired", "forgotten", "damaged"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Of one part. what: the name of a log, "book", "custody" or "store". verdict: one of the four above.
-    todo: what the operator should do, "" for nothing."""
+    """Of one part. what: the name of a log, "witnessed heads", "book", "custody" or "store". verdict: one of the four
+    above. todo: what the operator should do, "" for nothing."""
 
     what: str
     verdict: str
@@ -47,6 +47,6 @@ class Report:
             where = f" {each.path}:" if each.path else ""
             why = f":{where} {each.message} [{each.reason}]" if each.reason else ""
             todo = f"; {each.todo}" if each.todo else ""
-            unit = {"book": "borrowers", "custody": "state"}.get(each.what, "entries")
+            unit = {"book": "borrowers", "custody": "state", "witnessed heads": "of them"}.get(each.what, "entries")
             lines.append(f"{each.what}: {each.verdict}, {each.size} {unit}{why}{todo}")
         return lines

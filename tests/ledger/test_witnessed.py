@@ -235,6 +235,43 @@ def test_a_stored_note_that_has_rotted_is_named():
         kept(store).newest(ORIGIN)
 
 
+def test_what_has_rotted_of_the_newest_is_thrown_away_and_comes_again():
+    store = MemoryStore()
+    kept(store).add(note(4))
+    kept(store).add(note(6, T + 2 * HOUR))
+    newest = max(key for key in store.snapshot() if key.startswith(b"h"))
+    store.write([(newest, note(6, T + 2 * HOUR, by=(2, 3)))])
+    after = kept(store)
+    assert [key for key, _ in after.rotten(ORIGIN)] == [newest]
+    assert isinstance(after.heal(ORIGIN), Unverified)
+    assert after.newest(ORIGIN).size == 4
+    assert (after.heal(ORIGIN), list(after.rotten(ORIGIN))) == (None, [])
+    after.add(note(6, T + 2 * HOUR))
+    assert kept(store).newest(ORIGIN).size == 6
+
+
+def test_every_bit_of_a_stored_note_that_counts_is_seen_to_have_rotted():
+    store = MemoryStore()
+    kept(store).add(note(4))
+    (key,) = (key for key in store.snapshot() if key.startswith(b"h"))
+    right = store.get(key)
+    for place in range(0, len(right), 7):
+        changed = bytearray(right)
+        changed[place] ^= 1
+        store.write([(key, bytes(changed))])
+        assert [found for found, _ in kept(store).rotten(ORIGIN)] == [key], place
+        assert kept(store).heal(ORIGIN) is not None or kept(store).newest(ORIGIN) is None, place
+        store.write([(key, right)])
+
+
+def test_a_note_that_lies_under_another_hour_or_log_is_seen():
+    store = MemoryStore()
+    kept(store).add(note(4))
+    (key,) = (key for key in store.snapshot() if key.startswith(b"h"))
+    store.write([(key, None), (key[:-1] + bytes([key[-1] ^ 1]), store.get(key))])
+    assert len(list(kept(store).rotten(ORIGIN))) == 1
+
+
 def test_a_replica_may_be_behind_its_newest_witnessed_head():
     one = kept()
     one.add(note(9))

@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from client.audit.memory import LogState, Memory
 from ledger.checkpoint import Head
 from ledger.errors import PlimsollError, Unverified
+from ledger.history import History
 from ledger.log_keys import last_index
 from ledger.note import VerifierKey
 from ledger.receipt import Receipt
+from ledger.witnessed import Witnessed
 from tests.client.audit import tampered
 from tests.client.audit.tampered import MANIFEST, SIZES, Disk, Node, audit, flipped, good, keys, named, under
 from tests.ledger.witnesses import chain_of, entry, signer
@@ -232,6 +234,23 @@ def test_an_index_that_is_wrong_is_found_by_fsck_and_misleads_no_auditor(found, 
             assert fsck(disk, member), changes
         assert found(changed(good(), {key: None, other: b""})) == []
         assert last_index(key) < SIZES[member]
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("member", SIZES)
+def test_a_cosigned_head_that_has_rotted_is_not_shown_and_fsck_tells(runner, member, running) -> None:
+    """Nor does it keep the logs from being audited: it is missing, and that is told."""
+    (key,) = under(b"h" + MANIFEST.origin(member).encode() + b"\x00")
+    for place in range(0, len(good()[key]), 31):
+        disk = flipped(key, place, RNG.randrange(8))
+        node = Node(disk, running=running, runner=runner)
+        report = audit(node)
+        assert report.findings == [], place
+        told = {log.member: log.witnessed for log in report.logs}
+        assert told[member] is None, place
+        assert None not in [told[other] for other in SIZES if other != member]
+        rotten = Witnessed(tampered.Rotting(disk), History([MANIFEST])).rotten(MANIFEST.origin(member))
+        assert [found for found, _ in rotten] == [key], place
 
 
 @pytest.mark.parametrize("member", SIZES)

@@ -11,7 +11,9 @@ import pytest
 
 from ledger import home as layout
 from ledger.chain import Chain
+from ledger.cosignature import Cosigner
 from ledger.note import Signer
+from ledger.witnessed import Witnessed
 from node.__main__ import main
 from node.custody.vault import Vault
 from node.homes.home import Home, open_home
@@ -99,6 +101,31 @@ def test_shares_that_do_not_open_are_told(home, capsys) -> None:
     code, said = typed(home, capsys, "fsck", "--repair")
     assert (code, verdicts(said)["custody"]) == (9, "damaged")
     assert path.exists()
+
+
+def test_a_cosignature_that_has_rotted_is_told_and_thrown_away(home, template, capsys) -> None:
+    manifest = home.manifest()
+    origin = manifest.origin("lender-1")
+    with offline(home) as (store, _):
+        head = Chain(store, log_names(manifest)).log("lender-1").head
+        note = head.note
+        for name in ("lender-2", "lender-3"):
+            seed = open_home(template.parent / name).keyring(PASSPHRASE).cosign_seed
+            cosigner = Cosigner.from_seed(manifest.cosigner_key(name).name, seed)
+            note = note.with_signatures([cosigner.cosign(note.text, 1_790_000_000)])
+        Witnessed(store, home.history()).add(note.encode())
+        (key,) = [key for key, _ in store.scan(b"h", b"i")]
+    assert typed(home, capsys, "fsck")[0] == 0
+    raw = bytearray(note.encode())
+    raw[-20] ^= 1
+    with offline(home) as (store, _):
+        store.write([(key, bytes(raw))])
+    code, said = typed(home, capsys, "fsck")
+    assert (code, verdicts(said)["witnessed heads"]) == (9, "damaged")
+    assert next(each["path"] for each in said["findings"] if each["what"] == "witnessed heads") == origin[-8:]
+    code, said = typed(home, capsys, "fsck", "--repair")
+    assert (code, verdicts(said)["witnessed heads"]) == (0, "repaired")
+    assert "witnessed heads" not in verdicts(typed(home, capsys, "fsck")[1])
 
 
 def test_a_home_in_use_is_left_alone(home, capsys) -> None:
