@@ -301,6 +301,21 @@ def test_the_release_rule_knows_whom_a_challenge_left_out(consortium, witnesses)
     assert said.findings.withheld == "DIFFERENCING"
 
 
+def test_what_an_asker_challenges_later_is_no_part_of_what_it_asked_before(consortium, witnesses):
+    """Also where that inquiry claims more of its own log than there was."""
+    setting, keys = consortium.asking(ASKER), consortium.borrower(BORROWER).query
+    query = Query.begin(setting, keys, 1, bytes(32), consortium.now)
+    sizes = (1000, *query._inquiry.sizes[1:])
+    claimed = replace(query._inquiry, sizes=sizes, settled=(1000, 0, 0, 0, 0))
+    consortium.log(ASKER).append(claimed.encode())
+    challenge(consortium, ASKER, "lender-2", 0)
+    witnesses.witness()
+    a_day_later(consortium)
+    said = consortium.ask(ASKER, BORROWER)
+    assert left_out(said) == [("lender-2", "CHALLENGED")]
+    assert said.findings.withheld == "DIFFERENCING"
+
+
 def test_a_custodian_just_started_works_out_the_same(consortium, witnesses):
     index = lie(consortium, LIAR, BORROWER)
     challenge(consortium, ASKER, LIAR, index)
