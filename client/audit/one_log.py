@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from itertools import combinations
 
 from plimsoll.v1 import peer_pb2
 
 from client.audit import memory, receipts, witnesses
 from client.audit.accusations import Accusation
-from client.audit.digest import Digest, digest, digest_block
+from client.audit.digest import Digest
+from client.audit.digested import digested
 from client.audit.follower import Follower, Taken
 from client.audit.logs import LogId
 from client.audit.memory import LogState
@@ -126,7 +125,7 @@ class OneLog:
             tiles = self._source.check(self.key.name, self.size) if isinstance(self._source, Tiles) else None
             blocks = self._source.read(self.key.name, self.size)
             many = expected - self.size >= PARALLEL_FROM
-            for block, found in _digested(blocks, workers if many else None):
+            for block, found in digested(blocks, workers if many else None):
                 if tiles is not None:
                     tiles.take(found.leaves)
                 self._take(block, found)
@@ -306,29 +305,6 @@ class OneLog:
         """What may succeed later was not checked; all else is wrong."""
         found = Finding.because(self.member, index, error)
         (self.unchecked if isinstance(error, Unavailable | Exhausted) else self.findings).append(found)
-
-
-def _digested(blocks: Iterable[peer_pb2.Block], workers: Workers | None) -> Iterator[tuple[peer_pb2.Block, Digest]]:
-    """Each block with what is taken out of it, in order; a few of them at a time where there are workers. What `blocks`
-    raises is raised after all that came before it."""
-    pending: deque[tuple[peer_pb2.Block, Future[Digest]]] = deque()
-    failure: PlimsollError | None = None
-    if workers is None:
-        for block in blocks:
-            yield block, digest(block.start, list(block.entries))  # taking them out of a message copies them
-        return
-    try:
-        for block in blocks:
-            pending.append((block, workers.submit(digest_block, block.SerializeToString())))
-            if len(pending) >= workers.limit:
-                done, found = pending.popleft()
-                yield done, found.result()
-    except PlimsollError as error:
-        failure = error
-    for done, found in pending:
-        yield done, found.result()
-    if failure is not None:
-        raise failure
 
 
 class _Broken(Exception):

@@ -10,7 +10,7 @@ from plimsoll.v1 import peer_pb2
 
 from client.audit import shelf as module
 from client.audit.digest import digest_block
-from client.audit.one_log import _digested
+from client.audit.digested import digested
 from client.audit.shelf import Watch
 from client.audit.transcripts import Saved, Shelf, verify_over
 from client.audit.workers import Workers
@@ -135,7 +135,7 @@ HISTORY = [bytes([1 + number % 200]) * (1 + number % 5) for number in range(60)]
 def test_blocks_come_in_order_whoever_digests_them() -> None:
     blocks = [block(HISTORY, start, start + 5) for start in range(0, 60, 5)]
     with Workers(2) as workers:
-        found = list(_digested(blocks, workers))
+        found = list(digested(blocks, workers))
     assert [one.start for one, _ in found] == [one.start for one in blocks]
     assert [each for _, each in found] == [digest_block(one.SerializeToString()) for one in blocks]
 
@@ -156,8 +156,8 @@ def test_what_came_before_a_failure_is_digested_first() -> None:
             future.set_result(task(*args))
             return future
 
-    digested = _digested(breaking(), Later())  # type: ignore[arg-type]
-    assert [next(digested)[0].start, next(digested)[0].start] == [0, 5]
+    coming = digested(breaking(), Later())  # type: ignore[arg-type]
+    assert [next(coming)[0].start, next(coming)[0].start] == [0, 5]
     with pytest.raises(PlimsollError) as caught:
-        next(digested)
+        next(coming)
     assert caught.value.reason == "UNREACHABLE"
