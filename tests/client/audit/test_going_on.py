@@ -48,9 +48,9 @@ def short(cut: int) -> dict[str, MemoryLog]:
     return {member: log.fork(log.size - cut) for member, log in consortium().logs.items()}
 
 
-def remembered(logs: dict[str, MemoryLog] | None = None, **scope: object) -> Memory:
+def remembered(logs: dict[str, MemoryLog] | None = None) -> Memory:
     nodes = [Served(member, logs=dict(logs or consortium().logs)) for member in MEMBERS]
-    report, auditor = audit_twice(*nodes, **scope)
+    report, auditor = audit_twice(*nodes)
     assert report.findings == []
     return parse(auditor.remember(report).encode())
 

@@ -163,7 +163,7 @@ def test_more_evaluations_than_the_manifest_allows_are_told_at_the_first_that_is
 
 def inquiry(**changes: object) -> bytes:
     original = next(iter(consortium().logs["lender-2"].entries_by_kind("inquiry")))[1]
-    return replace(Inquiry.parse(original), **{"time": START + 7, "label": bytes(16), **changes}).encode()
+    return replace(Inquiry.parse(original), **{"time": START + 7, "label": bytes(16), **changes}).encode()  # type: ignore[arg-type]
 
 
 def with_inquiry(entry: bytes) -> list[Served]:

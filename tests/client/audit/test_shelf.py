@@ -14,6 +14,7 @@ from client.audit.digested import digested
 from client.audit.shelf import Watch
 from client.audit.transcripts import Saved, Shelf, verify_over
 from client.audit.workers import Workers
+from ledger.checkpoint import Head
 from ledger.errors import PlimsollError, Unavailable, Unverified
 from ledger.labels import QueryKeys
 from ledger.transcript import FULL, REDACTED, Transcript
@@ -109,7 +110,7 @@ def test_a_log_that_is_read_again_must_be_the_one_that_was_audited() -> None:
     heads = {consortium().manifest.origin("lender-3"): consortium().logs["lender-3"]}
     other = Served("lender-1")
     other.logs["lender-3"] = altered(consortium().logs["lender-3"], 3, b"\xff")
-    anchors = {origin: story.Head(origin, log.size, log.root_at(log.size)) for origin, log in heads.items()}
+    anchors = {origin: Head(origin, log.size, log.root_at(log.size)) for origin, log in heads.items()}
     shelf = Shelf(other, consortium().history, [Saved.of("t", transcript(FULL))], anchors=anchors)
     with pytest.raises(Unverified) as caught:
         shelf.read(lambda *_: None)
