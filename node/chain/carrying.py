@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 #: Entries read, and appended, at a time.
 BATCH = 1000
+#: Challenges count in the log that is written alone, and whoever still doubts or answers says so again there.
+_CARRIED = frozenset({Kind.POSITION, Kind.INQUIRY})
 
 
 def left_behind(chain: Chain, manifest: Manifest, member: str, keyring: Keyring) -> Iterator[list[bytes]]:
@@ -40,7 +42,7 @@ def left_behind(chain: Chain, manifest: Manifest, member: str, keyring: Keyring)
         batch: list[bytes] = []
         for entry in chain.log_by_origin(ended.origin(manifest.consortium.hex())).entries(ended.size):
             code, label = file_entry(entry)
-            if label is None or record.find(label) is not None:
+            if code not in _CARRIED or label is None or record.find(label) is not None:
                 continue
             if code != Kind.POSITION or _is_own(entry, keyring, manifest.consortium):
                 batch.append(entry)

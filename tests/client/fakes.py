@@ -117,6 +117,17 @@ class FakeNode(
     def Backup(self, request: operator_pb2.BackupRequest, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         yield from self._stream("Backup", request, context)
 
+    def HeldFeeds(self, request: operator_pb2.HeldFeedsRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("HeldFeeds", request, context)
+
+    def ReleaseFeed(  # noqa: N802
+        self, request: operator_pb2.ReleaseFeedRequest, context: grpc.ServicerContext
+    ) -> Iterator[Any]:
+        yield from self._stream("ReleaseFeed", request, context)
+
+    def DiscardFeed(self, request: operator_pb2.DiscardFeedRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("DiscardFeed", request, context)
+
     def Propose(self, request: operator_pb2.ProposeRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._answer("Propose", request, context)
 

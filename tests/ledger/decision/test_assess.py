@@ -149,6 +149,7 @@ def test_the_headroom_is_what_would_be_approved_and_no_more(of, to):
     if of.amounts is None or to.income is None:
         assert done.headroom is None
         return
+    assert done.headroom is not None
     assume(done.headroom * terms.monthly_due // terms.principal < 1 << 40)
     if done.headroom:
         assert outcome(done.headroom) is Outcome.APPROVE

@@ -27,7 +27,9 @@ def test_a_consolidation_can_do_what_a_loan_alone_cannot():
 
 def test_repaying_leaves_the_rest():
     [then] = play(HEAVY, INCOME, [Change("repaid", repaid=NewLoan(20_000_00, 4_500_00), closed=4)], POLICY)
-    assert (then.facts.amounts.outstanding, then.facts.amounts.monthly_due, then.facts.lenders) == (0, 0, 0)
+    sums = then.facts.amounts
+    assert sums is not None
+    assert (sums.outstanding, sums.monthly_due, then.facts.lenders) == (0, 0, 0)
     assert then.assessment.outcome is Outcome.APPROVE
 
 
