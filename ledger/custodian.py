@@ -41,7 +41,7 @@ from ledger.question import Question, read_question
 from ledger.quota import DailyQuota
 from ledger.replica_gap import LacksEntries
 from ledger.selection import Readable
-from ledger.settling import Settled
+from ledger.settling import PastHeads
 
 ANSWERS_REMEMBERED = 8192
 RECORDS_AT_ONCE = 10_000  # of members' records, selected for earlier inquiries in one call; others wait meanwhile
@@ -73,7 +73,7 @@ class Custodian:
         self._evaluator = Evaluator(history.consortium, keys, shares, rng)
         self._quotas: dict[tuple[str, bytes], DailyQuota] = {}
         self._answers: Cache[tuple[str, bytes], tuple[int, bytes]] = Cache(ANSWERS_REMEMBERED)
-        self._settled = Settled()
+        self._past_heads = PastHeads()
         self._roots: Cache[tuple[str, int], bytes] = Cache(ROOTS_REMEMBERED)
 
     def follow(self, history: History, logs: Mapping[str, LogView]) -> None:
@@ -178,7 +178,7 @@ class Custodian:
 
     def _check_settled(self, question: Question) -> None:
         """Q14: up to where Challenges count."""
-        for head in self._settled.verify(question.manifest, question.asked.inquiry, question.settled, self._history):
+        for head in self._past_heads.verify(question.manifest, question.asked.inquiry, question.settled, self._history):
             name = log_name(head.origin)
             if self._root(name, head.size, is_settled=False) != head.root:
                 raise Unverified("NOT_SETTLED", f"the log of {name} has another root at this size", "settled")

@@ -62,7 +62,7 @@ def settled_now(
     return (tuple(sizes) if notes else ()), tuple(notes)
 
 
-class Settled:
+class PastHeads:
     """Verifies such notes, each once."""
 
     def __init__(self) -> None:
