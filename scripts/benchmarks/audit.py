@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from plimsoll.v1 import peer_pb2
+
 from client.audit.auditor import Auditor, Scope
 from client.audit.digest import digest
 from client.audit.follower import Follower
@@ -50,7 +52,7 @@ def run(stage: Stage) -> list[Figure]:
         laps = alternate(
             {
                 "fsck": lambda: lambda: fsck.check_log(store, own.log.keys, own.log.key).size,
-                "follow": lambda: lambda: _follow(own, history),
+                "follow": lambda: _follow(own, history),
                 "chain": lambda: lambda: _chain(store, own.log.keys),
             },
             stage.pick(5, 2),
@@ -79,14 +81,20 @@ def _tally(own: OwnLog, history: History) -> Tally:
     return Tally(log, Ground(history, frozenset(), {log.origin: log.key}, random.randrange))
 
 
-def _follow(own: OwnLog, history: History) -> int:
-    """Blocks as a node makes them, verified and counted as the auditor does."""
-    follower, tally = Follower(own.log.key), _tally(own, history)
-    for block in blocks_from(own.log, 0):
-        found = digest(block.start, list(block.entries))
-        follower.take_hashed(block, found.leaves, found.fit)
-        tally.count(found)
-    return follower.size
+def _follow(own: OwnLog, history: History) -> Callable[[], int]:
+    """Blocks as they come from a node, whose work it is to make them, verified and counted as the auditor does."""
+    raw = [block.SerializeToString() for block in blocks_from(own.log, 0)]
+
+    def timed() -> int:
+        follower, tally = Follower(own.log.key), _tally(own, history)
+        for one in raw:
+            block = peer_pb2.Block.FromString(one)
+            found = digest(block.start, list(block.entries))
+            follower.take_hashed(block, found.leaves, found.fit)
+            tally.count(found)
+        return follower.size
+
+    return timed
 
 
 def _folder(stage: Stage, own: OwnLog, history: History) -> Callable[[], Callable[[], int]]:
