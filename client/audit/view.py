@@ -14,6 +14,9 @@ from client.audit.report import Finding, LogReport, Report
 from client.text import one_line
 from ledger.joined import log_name
 
+MOST = 20
+"""Remarks that are shown, and things not checked."""
+
 
 def view(report: Report, earlier: Sequence[Known] = (), acknowledged: Sequence[Known] = ()) -> RenderableType:
     """The verdict first. earlier: findings that this audit does not make and nobody has acknowledged. acknowledged:
@@ -27,7 +30,7 @@ def view(report: Report, earlier: Sequence[Known] = (), acknowledged: Sequence[K
         ("heads from", heads),
         ("keys", report.phase if len(report.epochs) < 2 else f"{report.phase}, epoch {len(report.epochs)}"),
     ]
-    parts: list[RenderableType] = [_verdict(len(findings) + len(earlier)), render.pairs(facts)]
+    parts: list[RenderableType] = [_verdict(len(findings) + len(earlier), len(report.unchecked)), render.pairs(facts)]
     if len(report.manifests) > 1:
         parts.append(_manifests(report.manifests))
     parts.append(_logs(report.logs))
@@ -41,10 +44,19 @@ def view(report: Report, earlier: Sequence[Known] = (), acknowledged: Sequence[K
     parts += [_finding(one) for one in findings]
     parts += [_finding(one.finding, f"found earlier, {one.id}: ") for one in earlier]
     parts += [_finding(one.finding, f"acknowledged, {one.id}: ", "yellow") for one in acknowledged]
+    parts += _some([_finding(one, "not checked: ", "yellow") for one in report.unchecked])
+    parts += _some([_finding(one, style="") for one in report.remarks])
     return Group(*parts)
 
 
-def _verdict(findings: int) -> Text:
+def _some(lines: list[Text]) -> list[Text]:
+    more = len(lines) - MOST
+    return lines[:MOST] + ([Text(f"and {more:,} more: --json lists them")] if more > 0 else [])
+
+
+def _verdict(findings: int, unchecked: int) -> Text:
+    if not findings and unchecked:
+        return Text("Nothing wrong was found, but not everything could be checked.", "yellow")
     if not findings:
         return Text("Everything checked holds.", "green")
     return Text("One thing is wrong." if findings == 1 else f"{findings} things are wrong.", "red")
@@ -61,13 +73,25 @@ def _manifests(manifests: list[dict[str, Any]]) -> RenderableType:
 
 
 def _logs(logs: list[LogReport]) -> RenderableType:
-    table = render.table("Logs", "member", ">entries", ">positions", ">inquiries", ">proofs", ">receipts", "root")
+    table = render.table(
+        "Logs", "member", ">entries", ">positions", ">inquiries", ">witnessed", ">proofs", ">receipts", "root"
+    )
     for log in logs:
-        counts = (log.head.size, log.entries.get("position", 0), log.entries.get("inquiry", 0), log.proofs)
+        counts = (
+            log.head.size,
+            log.entries.get("position", 0),
+            log.entries.get("inquiry", 0),
+            _witnessed(log),
+            log.proofs,
+        )
         cells = ["-" if count is None else f"{count:,}" for count in counts]
         ended = "" if log.ended is None else f", ended at {log.ended:,}"
         render.row(table, f"{log_name(log.head.origin)}{ended}", *cells, str(log.receipts), log.head.root.hex()[:8])
     return table
+
+
+def _witnessed(log: LogReport) -> int | None:
+    return None if log.witnessed is None else int(log.witnessed["size"])
 
 
 def _frozen(log: dict[str, Any]) -> Text:
