@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -19,6 +20,9 @@ from ledger.position_entry import PositionEntry
 TASK_SIZE = 512
 #: The first so many are checked by this process: in the second that takes, another one would just have been started.
 HERE = 1024
+#: Bad positions of one member that are told one by one.
+MAX_TOLD = 1000
+MORE = "MORE_BAD_PROOFS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class Prover:
         self._keys = keys
         self._running: deque[Future[list[Finding]]] = deque()
         self._findings: list[Finding] = []
+        self._told: Counter[str] = Counter()
+        self._untold: Counter[str] = Counter()
         self._here = HERE
 
     def submit(self, member: str, taken: Taken) -> int:
@@ -78,15 +84,24 @@ class Prover:
             task = Task(self._consortium, member, self._newest, self._keys.fields, part)
             if self._here > 0:
                 self._here -= len(part)
-                self._findings += check(task)
+                self._take(check(task))
                 continue
             self._running.append(self._workers.submit(check, task))
             if len(self._running) > self._workers.limit:
-                self._findings += self._running.popleft().result()
+                self._take(self._running.popleft().result())
         return len(entries)
 
     def findings(self) -> list[Finding]:
         """Waits for what is still under way."""
         while self._running:
-            self._findings += self._running.popleft().result()
-        return self._findings
+            self._take(self._running.popleft().result())
+        more = (Finding(member, None, MORE, f"{count} further positions") for member, count in self._untold.items())
+        return [*self._findings, *more]
+
+    def _take(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            self._told[finding.member] += 1
+            if self._told[finding.member] <= MAX_TOLD:
+                self._findings.append(finding)
+            else:
+                self._untold[finding.member] += 1

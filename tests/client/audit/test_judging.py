@@ -16,11 +16,14 @@ from plimsoll.v1 import entry_pb2, peer_pb2
 from client.audit.asking import MAX_HELD, Asking, DayQuota
 from client.audit.clock import TOLERANCE, Clock
 from client.audit.digest import UNTIMED, digest, digest_block
+from client.audit.follower import Taken
 from client.audit.logs import LogId
 from client.audit.notices import Notices
 from client.audit.one_log import OneLog
+from client.audit.proofs import MAX_TOLD, Prover
 from client.audit.shelf import WATCHED, Watch
 from client.audit.tally import Ground, Tally
+from client.audit.workers import Workers
 from ledger import merkle
 from ledger.checkpoint import Head, sign_head
 from ledger.cosignature import Cosigner
@@ -353,3 +356,18 @@ def test_memory_does_not_grow_with_the_log() -> None:
     peak_of(1000)  # what is loaded and remembered once
     small, large = peak_of(5_000), peak_of(20_000)
     assert large < small + 200_000  # a dictionary of 15,000 labels more would take 2 MB
+
+
+def test_of_a_flood_of_bad_proofs_so_many_are_told_and_the_rest_is_counted() -> None:
+    bad = entry_pb2.Entry.FromString(one_position())
+    bad.position.epoch = 77
+    entries = (bad.SerializeToString(),) * (MAX_TOLD // 2 + 1)
+    with Workers(1) as workers:
+        prover = Prover(workers, manifest().consortium, consortium().keys, 1)
+        for start in (0, len(entries)):
+            taken = Taken(start, entries, ())
+            assert prover.submit("lender-1", taken) == len(entries)
+        found = prover.findings()
+    assert [each.index for each in found[:MAX_TOLD]] == list(range(MAX_TOLD))
+    assert [(each.index, each.reason) for each in found[MAX_TOLD:]] == [(None, "MORE_BAD_PROOFS")]
+    assert found[-1].message.startswith("2 ")
