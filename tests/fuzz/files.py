@@ -36,7 +36,7 @@ from node.wire.tls import peer_identity
 from tests import lenders
 from tests.fuzz.entries import JSON
 from tests.fuzz.formats import NOTE_TOKENS
-from tests.fuzz.inputs import text_of
+from tests.fuzz.inputs import text_of, vectors
 from tests.fuzz.target import Target, words
 
 TOML = (b"[a]\n", b"[[member]]\n", b"a = 1\n", b"a.", b"[", b"{", b'"""', b"'''", b'"\\u0000"', b"0x", b"1e9", b"inf")
@@ -91,7 +91,14 @@ def _config(raw: bytes) -> None:
 def _configs() -> Iterator[bytes]:
     made = render_config("lender-1", parse_address("lender-1.example:7700", ""), parse_address("0.0.0.0:7700", ""))
     yield made.encode()
-    yield made.replace("# ", "").split("\n", 3)[3].split("Where")[1].split("\n", 1)[1].encode() + b'member = "a"\n'
+    suggested = [line.removeprefix("# ") if " = " in line or line == "# [web]" else line for line in made.split("\n")]
+    yield "\n".join(suggested).encode()
+    keys = {"log": vectors("head")["log_key"], "witness": vectors("head")["cosigner_keys"][0]}
+    elsewhere = [
+        f'[[web.witness_for]]\nlog = "{keys["log"]}"',
+        f'[[web.witnesses]]\nname = "w1"\nkey = "{keys["witness"]}"\nurl = "https://w.example/a"\nca = "ca.pem"',
+    ]
+    yield "\n".join([*suggested, *elsewhere]).encode()
 
 
 def _keyring(raw: bytes) -> None:
