@@ -22,7 +22,7 @@ TASK_SIZE = 512
 HERE = 1024
 #: Bad positions of one member that are told one by one.
 MAX_TOLD = 1000
-MORE = "MORE_BAD_PROOFS"
+MORE = "BAD_PROOF"
 
 
 @dataclass(frozen=True, slots=True)

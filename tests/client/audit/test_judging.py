@@ -369,5 +369,5 @@ def test_of_a_flood_of_bad_proofs_so_many_are_told_and_the_rest_is_counted() -> 
             assert prover.submit("lender-1", taken) == len(entries)
         found = prover.findings()
     assert [each.index for each in found[:MAX_TOLD]] == list(range(MAX_TOLD))
-    assert [(each.index, each.reason) for each in found[MAX_TOLD:]] == [(None, "MORE_BAD_PROOFS")]
+    assert [(each.index, each.reason) for each in found[MAX_TOLD:]] == [(None, "BAD_PROOF")]
     assert found[-1].message.startswith("2 ")
