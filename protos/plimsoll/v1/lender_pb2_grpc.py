@@ -55,6 +55,11 @@ class LenderServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessResponse.FromString,
                 _registered_method=True)
+        self.Assessments = channel.stream_stream(
+                '/plimsoll.v1.LenderService/Assessments',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessmentsRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessmentsResponse.FromString,
+                _registered_method=True)
         self.Disclose = channel.unary_unary(
                 '/plimsoll.v1.LenderService/Disclose',
                 request_serializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.SerializeToString,
@@ -95,6 +100,13 @@ class LenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Assessments(self, request_iterator, context):
+        """The same for many borrowers; answers come as they are ready and carry the request's id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Disclose(self, request, context):
         """One of this lender's own published positions, opened for an auditor or a court.
         """
@@ -124,6 +136,11 @@ def add_LenderServiceServicer_to_server(servicer, server):
                     servicer.Assess,
                     request_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessResponse.SerializeToString,
+            ),
+            'Assessments': grpc.stream_stream_rpc_method_handler(
+                    servicer.Assessments,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.AssessmentsRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.AssessmentsResponse.SerializeToString,
             ),
             'Disclose': grpc.unary_unary_rpc_method_handler(
                     servicer.Disclose,
@@ -240,6 +257,33 @@ class LenderService:
             '/plimsoll.v1.LenderService/Assess',
             plimsoll_dot_v1_dot_lender__pb2.AssessRequest.SerializeToString,
             plimsoll_dot_v1_dot_lender__pb2.AssessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Assessments(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/plimsoll.v1.LenderService/Assessments',
+            plimsoll_dot_v1_dot_lender__pb2.AssessmentsRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.AssessmentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

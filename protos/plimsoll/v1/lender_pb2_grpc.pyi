@@ -43,6 +43,8 @@ class LenderServiceStub:
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Assess: _grpc.UnaryUnaryMultiCallable[_lender_pb2.AssessRequest, _lender_pb2.AssessResponse]
     """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
+    Assessments: _grpc.StreamStreamMultiCallable[_lender_pb2.AssessmentsRequest, _lender_pb2.AssessmentsResponse]
+    """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Disclose: _grpc.UnaryUnaryMultiCallable[_lender_pb2.DiscloseRequest, _lender_pb2.DiscloseResponse]
     """One of this lender's own published positions, opened for an auditor or a court."""
 
@@ -61,6 +63,8 @@ class LenderServiceAsyncStub(LenderServiceStub):
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Assess: _aio.UnaryUnaryMultiCallable[_lender_pb2.AssessRequest, _lender_pb2.AssessResponse]  # type: ignore[assignment]
     """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
+    Assessments: _aio.StreamStreamMultiCallable[_lender_pb2.AssessmentsRequest, _lender_pb2.AssessmentsResponse]  # type: ignore[assignment]
+    """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Disclose: _aio.UnaryUnaryMultiCallable[_lender_pb2.DiscloseRequest, _lender_pb2.DiscloseResponse]  # type: ignore[assignment]
     """One of this lender's own published positions, opened for an auditor or a court."""
 
@@ -100,6 +104,14 @@ class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lender_pb2.AssessResponse, _abc.Awaitable[_lender_pb2.AssessResponse]]:
         """One borrower's exposure, and what follows from it for a loan by the lender's own policy."""
+
+    @_abc_1.abstractmethod
+    def Assessments(
+        self,
+        request_iterator: _MaybeAsyncIterator[_lender_pb2.AssessmentsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_lender_pb2.AssessmentsResponse], _abc.AsyncIterator[_lender_pb2.AssessmentsResponse]]:
+        """The same for many borrowers; answers come as they are ready and carry the request's id."""
 
     @_abc_1.abstractmethod
     def Disclose(
