@@ -102,6 +102,7 @@ class Doubting:
         self._clock = clock
         self._good: Cache[tuple[str, bytes], bool] = Cache(REMEMBERED // 2)
         self._news = asyncio.Event()
+        self._turn = asyncio.Lock()
         self.counts = Counts()
 
     def suspect(self, contributions: Sequence[Contribution], why: Sequence[str]) -> None:
@@ -162,7 +163,8 @@ class Doubting:
             if not pending.bad and not await self._is_proved(pending):
                 pending.bad = "what its author shows proves nothing"
             if pending.bad:
-                await self._challenge(pending)
+                async with self._turn:  # one after the other: they are counted
+                    await self._challenge(pending)
                 return
             self._good.put((pending.member, pending.doubted.leaf), True)
             self.counts.good += 1
