@@ -236,7 +236,7 @@ def _memory(raw: bytes) -> None:
 
 def _memories() -> Iterator[bytes]:
     origin = lenders.manifest().origin("lender-1")
-    yield memory.Memory(bytes(32), {origin: Head(origin, 7, bytes(range(32)))}).encode()
+    yield memory.Memory(bytes(32), {origin: memory.LogState(Head(origin, 7, bytes(range(32))))}).encode()
     yield memory.Memory(bytes(32), {}).encode()
 
 

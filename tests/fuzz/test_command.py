@@ -49,7 +49,7 @@ def test_the_list_has_every_target_a_line(capsys):
 
 def test_every_kind_of_entry_and_every_call_has_a_target():
     kinds = {field.name for field in entry_pb2.Entry.DESCRIPTOR.oneofs_by_name["kind"].fields}
-    assert {f"entry-{name}" for name in kinds} <= set(BY_NAME)
+    assert {f"entry-{name.replace('_', '-')}" for name in kinds} <= set(BY_NAME)
     called = [f"{service.full_name}/{method.name}" for service in services() for method in service.methods]
     assert called
     assert set(called) == set(handlers())
