@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ledger.ceremony import Timing
-from ledger.chain import Chain
+from ledger.chain import Chain, Log
 from ledger.cosignature import Cosigner
 from ledger.dlog import Table
 from ledger.note import Signer
@@ -109,7 +109,7 @@ class Assembly:
         self.freshness = Freshness(consortium, chain, arrivals, witnessed, clock)
         self.ceremonies = Ceremonies(
             consortium, chain, on.vault, committer, executor, rng, on.timing, clock,
-            settled=Settled(witnessed).size, hurry=self.witnessing.hurry,
+            settled=self._settled(Settled(witnessed)), hurry=self.witnessing.hurry,
         )  # fmt: skip
         self.custody = custody = Custody(
             consortium, chain, self.ceremonies, gossip, arrivals, executor, rng, freezing, clock
@@ -138,6 +138,16 @@ class Assembly:
         if self.ceremonies.lost:
             alerts.append("this custodian has lost its shares of the keys and cannot help to decrypt: refresh them")
         return alerts
+
+    def _settled(self, settled: Settled) -> Callable[[Log], int]:
+        """How much of a log is settled; of one's own no more than others have been told, as they would be behind, and
+        could not yet answer under keys that are final here."""
+
+        def size(held: Log) -> int:
+            known, told = settled.size(held), self.witnessing.told(held.origin)
+            return known if told is None else min(known, told)
+
+        return size
 
     def counted(self, origin: str) -> int | None:
         """How many entries of a frozen log count; None for a log that is not frozen."""

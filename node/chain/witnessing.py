@@ -104,6 +104,8 @@ class Witnessing:
         #: By log: who has shown its head of it since the start, and it was held here.
         self._compared: defaultdict[str, set[str]] = defaultdict(set)
         self._told: dict[str, _Told] = {}
+        #: By origin of this node's own log: of how much of it the others know that it is witnessed.
+        self._told_of: dict[str, int] = {}
         #: How many of the next beats come early.
         self._early = 0
         self._hurried = asyncio.Event()
@@ -125,6 +127,11 @@ class Witnessing:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._beat_on())
             group.create_task(self.unasked.run())
+
+    def told(self, origin: str) -> int | None:
+        """Of a log that this node writes: the size of the largest witnessed head that the others have been told of;
+        None where nothing has been told since the start, or is told any more."""
+        return self._told_of.get(origin)
 
     async def _beat_on(self) -> None:
         """One heartbeat after the other."""
@@ -164,6 +171,7 @@ class Witnessing:
         self._follow()
         manifest, own = self._consortium.manifest, self._chain.log(self._member)
         if self._chain.frozen(own.origin) or own.origin in self._gossip.problems:
+            self._told_of.pop(own.origin, None)
             return
         signed = own.head or sign_head(Head(own.origin, 0, EMPTY_ROOT), self._signer)
         line = self._cosigner.cosign(signed.note.text, int(self._clock.unix()))
@@ -174,9 +182,14 @@ class Witnessing:
         )
         collected = Collected(request.head, manifest, self._member)
         peers = [link for name, link in self._links.items() if name in manifest and name != self._member]
-        async with asyncio.TaskGroup() as group:
-            for link in peers:
-                group.create_task(self._offer(link, request, collected, manifest))
+        size = 0 if before is None else before.size
+        self._told_of.setdefault(own.origin, size)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for link in peers:
+                    group.create_task(self._offer(link, request, collected, manifest))
+        finally:  # who is slow has been told all the same
+            self._told_of[own.origin] = max(size, self._told_of[own.origin])
 
     async def _offer(
         self, link: Link, request: peer_pb2.WitnessRequest, collected: Collected, manifest: Manifest
