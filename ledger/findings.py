@@ -111,7 +111,7 @@ class Examiner:
 
         logs: by name (`ledger.joined`), those that have ended included. at_once: how many earlier inquiries to replay
         in one call, all if None. What was replayed is remembered, so the next call goes on from there. Raises Refused:
-        BAD_LABEL, GAP, HEADS_WENT_BACK, FROZEN, OTHER_MANIFEST; Exhausted: QUOTA, TOO_MANY_INQUIRIES,
+        BAD_LABEL, GAP, HEADS_WENT_BACK, FROZEN, OTHER_MANIFEST; Exhausted: BORROWER_QUOTA, TOO_MANY_INQUIRIES,
         TOO_MANY_CONTRIBUTORS; Unverified: IDENTITY_SUM, OTHER_ROOT (protocol, 9); Unavailable: REPLAYING;
         LacksEntries for a log that has ended.
         """
@@ -151,7 +151,7 @@ class _Examination:
         standing = self._advanced(before, self._place, self._asked.leaf, self._step, lambda: look)
         if standing.withheld == QUOTA:
             per_day = self._manifest.policy.queries_per_borrower
-            raise Exhausted("QUOTA", f"more than {per_day} inquiries about this borrower within a day")
+            raise Exhausted("BORROWER_QUOTA", f"more than {per_day} inquiries about this borrower within a day")
         if len(selection.contributions) > MAX_CONTRIBUTORS:
             raise Exhausted("TOO_MANY_CONTRIBUTORS", f"at most {MAX_CONTRIBUTORS} lenders can be added up")
         return Findings(number, selection, standing.withheld, *_sums(selection))

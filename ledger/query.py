@@ -110,8 +110,8 @@ class Query:
         """A query at the heads held now. now: Unix seconds; consent_digest: 32 bytes.
 
         Raises what would only waste an entry: Unready (HEADS_WENT_BACK) while these logs are shorter than at the last
-        inquiry about this borrower, Exhausted (QUOTA) where its quota is used up, Unverified (FORK) where the asker's
-        own log is frozen; Unready (OTHER_BRANCH) where another branch of a frozen log is held than was witnessed.
+        inquiry about this borrower, Exhausted (BORROWER_QUOTA) where its quota is used up, Unverified (FORK) where the
+        asker's own log is frozen; Unready (OTHER_BRANCH) where another branch of a frozen log is held than was witnessed.
         """
         check_not_frozen(asking.manifest, asking.querier, asking.freezing)
         frozen = dict(known(asking.manifest, asking.freezing))
@@ -282,7 +282,8 @@ def _check_worth(asking: Asking, numbered: Numbered, number: int, inquiry: Inqui
     per_day, now = asking.manifest.policy.queries_per_borrower, inquiry.time
     earlier = [_inquiry(asking, numbered, n) for n in range(max(0, number - per_day), number)]
     if len(earlier) == per_day and all(one.time > now - DAY for one in earlier):
-        raise Exhausted("QUOTA", f"{per_day} inquiries about this borrower were made within a day")
+        retry = min(one.time for one in earlier) + DAY - now
+        raise Exhausted("BORROWER_QUOTA", f"{per_day} inquiries about this borrower were made within a day", retry=retry)
     if earlier and _goes_back(asking, earlier[-1], Step.of(asking.manifest, asking.querier, inquiry)):
         raise Unready("HEADS_WENT_BACK", "some log is shorter here than at the last inquiry: wait for its entries")
 

@@ -388,7 +388,7 @@ def test_a_fourth_inquiry_of_a_day_is_refused_by_every_custodian(impostor: Impos
     for server in impostor.servers:  # also by those that have answered none of them
         request = impostor.request(keys, impostor.inquiry(keys))
         failure = decrypt(impostor, request, server)
-        assert failure.brief[:2] == ("RESOURCE_EXHAUSTED", "QUOTA")
+        assert failure.brief[:2] == ("RESOURCE_EXHAUSTED", "BORROWER_QUOTA")
 
 
 def test_a_quota_is_not_passed_by_setting_the_clock(impostor: Impostor, keys: QueryKeys) -> None:
@@ -398,7 +398,7 @@ def test_a_quota_is_not_passed_by_setting_the_clock(impostor: Impostor, keys: Qu
         assert impostor.ask(SERVER, request).custodian == 1
     for seconds in (-110, 0, 110):
         request = impostor.request(keys, impostor.inquiry(keys, time=now + seconds))
-        assert decrypt(impostor, request).brief[:2] == ("RESOURCE_EXHAUSTED", "QUOTA")
+        assert decrypt(impostor, request).brief[:2] == ("RESOURCE_EXHAUSTED", "BORROWER_QUOTA")
 
 
 def test_evaluations_are_limited_by_the_day(hostile: Hostile) -> None:

@@ -96,7 +96,7 @@ def test_a_fourth_question_of_a_day_is_refused_and_others_go_on(consortium: Clus
     before = consortium.sizes(QUERIER)[QUERIER]
     with pytest.raises(Exhausted) as refused:
         consortium.ask(QUERIER, borrower, entry_pb2.PURPOSE_DISPUTE)
-    assert refused.value.reason == "QUOTA"
+    assert refused.value.reason == "BORROWER_QUOTA"
     assert consortium.sizes(QUERIER)[QUERIER] == before
     consortium.wait_same_heads()
     answer = consortium.ask("lender-3", borrower)
@@ -116,7 +116,7 @@ def test_a_quota_is_not_passed_by_asking_all_at_once(consortium: Cluster) -> Non
     good = [answer for answer in answers if answer.WhichOneof("outcome") == "response"]
     bad = [answer.failure for answer in answers if answer.WhichOneof("outcome") == "failure"]
     assert len(good) == 3
-    assert {(failure.status, failure.reason) for failure in bad} == {("RESOURCE_EXHAUSTED", "QUOTA")}
+    assert {(failure.status, failure.reason) for failure in bad} == {("RESOURCE_EXHAUSTED", "BORROWER_QUOTA")}
     assert {one.response.amounts.outstanding for one in good} == {3_000_000}
 
 

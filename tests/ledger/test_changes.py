@@ -109,7 +109,7 @@ def test_the_quota_counts_over_a_change(consortium):
     ask(consortium)
     succeed(consortium, policy=replace(consortium.manifest.policy, queries_per_borrower=3))
     ask(consortium)
-    assert refused(ask, consortium) == "QUOTA"
+    assert refused(ask, consortium) == "BORROWER_QUOTA"
     consortium.now += DAY
     ask(consortium)
 
@@ -236,7 +236,7 @@ def test_inquiries_are_numbered_and_counted_through_all_logs(consortium):
     answer = consortium.ask(ASKER, BORROWER)
     assert (answer.findings.number, answer.asked.index) == (2, 0)
     assert [(count.member, count.days_30) for count in answer.inquiries] == [(ASKER, 3)]
-    assert refused(ask, consortium) == "QUOTA"
+    assert refused(ask, consortium) == "BORROWER_QUOTA"
     consortium.ask(ASKER, "test:2")
     _, request = consortium.begin(ASKER, "test:3")
     assert refused(consortium.answer, 1, ASKER, request) == "QUOTA"

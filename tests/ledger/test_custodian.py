@@ -478,7 +478,7 @@ def test_a_borrower_is_asked_about_so_often_a_day_at_most():
     consortium.answer(1, ASKER, good(consortium, 1))
     third = good(consortium, 2)
     assert {refusal(consortium, third, custodian=consortium.custodians[n]) for n in range(1, 6)} == {
-        (Exhausted, "QUOTA")
+        (Exhausted, "BORROWER_QUOTA")
     }
     consortium.now += DAY
     assert consortium.answer(1, ASKER, good(consortium, 3))
@@ -498,7 +498,7 @@ def test_inquiries_that_were_never_asked_count_too():
     consortium = reported(found(5, replace(POLICY, queries_per_borrower=3)))
     for number in range(3):
         good(consortium, number)
-    assert refusal(consortium, good(consortium, 3)) == (Exhausted, "QUOTA")
+    assert refusal(consortium, good(consortium, 3)) == (Exhausted, "BORROWER_QUOTA")
 
 
 # -- what a custodian does not depend on

@@ -184,7 +184,7 @@ def test_an_inquiry_above_the_quota_is_not_even_logged(consortium):
         consortium.begin(ASKER, BORROWER)
     with pytest.raises(Exhausted) as caught:
         consortium.begin(ASKER, BORROWER)
-    assert caught.value.reason == "QUOTA"
+    assert (caught.value.reason, caught.value.retry) == ("BORROWER_QUOTA", DAY)
     consortium.now += DAY
     consortium.begin(ASKER, BORROWER)
 
