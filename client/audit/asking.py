@@ -23,6 +23,8 @@ from ledger.quota import Weights
 
 #: Of one log's new inquiries so many are held against the heads they name; of more, so many at random.
 MAX_HELD = 4096
+#: Sizes in all logs' held inquiries together, which is members times members times inquiries.
+MAX_SIZES = 1_000_000
 #: Seconds by which a witnessed head must be younger than an inquiry that names more than it has.
 SPREAD = 600
 QUOTA, OTHER_MANIFEST, VOID = "QUOTA", "OTHER_MANIFEST", "BAD_HEADS"
@@ -107,6 +109,7 @@ class Asking:
         self._evaluations_limit = max(each.policy.evaluations_per_day for each in history.manifests)
         self.held: list[Question] = []
         self.seen = 0
+        self._most = min(MAX_HELD, MAX_SIZES // len(history.current.members) ** 2)
 
     def ask(self, questions: Iterable[Question]) -> None:
         """The next inquiries."""
@@ -134,9 +137,9 @@ class Asking:
 
     def _hold(self, question: Question) -> None:
         self.seen += 1
-        if len(self.held) < MAX_HELD:
+        if len(self.held) < self._most:
             self.held.append(question)
-        elif (place := self._draw(self.seen)) < MAX_HELD:  # Vitter's algorithm R: each is as likely
+        elif (place := self._draw(self.seen)) < self._most:  # Vitter's algorithm R: each is as likely
             self.held[place] = question
 
 

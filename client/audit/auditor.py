@@ -187,7 +187,11 @@ class Auditor:
         kept_back = votes.approved()
         if kept_back:
             # It may have come into force since the audit began.
-            shown = {manifest.id for manifest in self._lineage().history.manifests}
+            try:
+                shown = {manifest.id for manifest in self._lineage().history.manifests}
+            except (Unavailable, Exhausted) as error:
+                report.unchecked.append(Finding.because(report.through, None, error))
+                return
             report.findings += [
                 Finding(report.through, None, "KEPT_BACK", f"the logs approve manifest {each.hex()}, not shown")
                 for each in kept_back
