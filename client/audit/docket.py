@@ -6,7 +6,7 @@ done so on purpose. So it stays, and the verdict bad, until a person says that i
 - Findings of the same member, index and reason are one; the newest message counts. Its number is a digest of the three.
 - One that is acknowledged no longer makes the verdict bad, as long as every audit finds it again: the first that does
   not ends the matter, and forgets it. So when it comes back it is new.
-- Nothing is forgotten by an audit that broke off.
+- Nothing is forgotten by an audit that broke off, or could not check everything.
 
     {"format": "plimsoll/audit-findings/v1", "consortium": hex, "findings": [{"member": text, "index": n or null,
      "reason": text, "message": text, "first": time, "last": time, "acknowledged": time or null}]}
@@ -68,7 +68,7 @@ class Docket:
     known: Mapping[Key, Known]
 
     def after(self, found: Iterable[Finding], now: int, *, whole: bool = True) -> Docket:
-        """With what an audit found. whole: it came to its end, so that what it did not find is not there."""
+        """With what an audit found. whole: it checked everything, so that what it did not find is not there."""
         after = dict(self.known)
         seen = {_key(finding): finding for finding in found}
         for key, known in self.known.items():

@@ -106,6 +106,11 @@ class Report:
         """ "ok", "bad" or "incomplete"."""
         return "bad" if self.findings else "incomplete" if self.unchecked else "ok"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether everybody answered and everything was checked, so that what was not found is not there."""
+        return not self.unchecked and not self.silent
+
     def facts(self) -> dict[str, Any]:
         """For programs."""
         return {

@@ -95,7 +95,7 @@ class Watch:
             report, seen = self._audit(last)
         except PlimsollError as error:
             return self._broken_off(error, began, self._clock.running() - running, interval)
-        docket = self._keeping.record(report.consortium, report.findings, began)
+        docket = self._keeping.record(report.consortium, report.findings, began, whole=report.is_whole)
         self._keeping.remember(seen)
         facts, self._failures = docket.extend(report.facts()), 0
         self.verdict = facts["verdict"]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from client.audit import memory
+from client.audit import docket, memory
+from client.audit.report import Finding
 from client.csvfeed import read_feed
 from client.text import one_line
 from ledger import founding
@@ -240,6 +241,22 @@ def _memories() -> Iterator[bytes]:
     yield memory.Memory(bytes(32), {}).encode()
 
 
+def _docket(raw: bytes) -> None:
+    known = docket.parse(raw)
+    assert docket.parse(known.encode()) == known
+    later = known.after((each.finding for each in known.known.values()), 9)
+    assert len(later.earlier(())) + sum(each.acknowledged is not None for each in later.known.values()) == len(
+        known.known
+    )
+
+
+def _dockets() -> Iterator[bytes]:
+    found = [Finding("lender-1", None, "FORK", "two"), Finding("lender-2", 5, "ROOT_MISMATCH", "")]
+    kept = docket.Docket(bytes(32), {}).after(found, 7)
+    yield kept.encode()
+    yield kept.acknowledge(None, 8)[0].encode()
+
+
 SIGNED = words("lender-1 lender-2 threshold custodians [policy] log_key previous consortium sequence")
 
 TARGETS = (
@@ -277,4 +294,5 @@ TARGETS = (
     Target("passphrase", _passphrase, lambda: [b"correct horse", b"words\r\n"]),
     Target("feed", _feed, lambda: list(_feeds()), (*words('" "" , \\ test:000002 2026-02-29 special-mention'), b"\r")),
     Target("audit-state", _memory, lambda: list(_memories()), JSON),
+    Target("audit-findings", _docket, lambda: list(_dockets()), JSON),
 )

@@ -244,17 +244,17 @@ def test_what_has_rotted_of_the_newest_is_thrown_away_and_comes_again():
     after = kept(store)
     assert [key for key, _ in after.rotten(ORIGIN)] == [newest]
     assert isinstance(after.heal(ORIGIN), Unverified)
-    assert after.newest(ORIGIN).size == 4
+    assert after.size(ORIGIN) == 4
     assert (after.heal(ORIGIN), list(after.rotten(ORIGIN))) == (None, [])
     after.add(note(6, T + 2 * HOUR))
-    assert kept(store).newest(ORIGIN).size == 6
+    assert kept(store).size(ORIGIN) == 6
 
 
 def test_every_bit_of_a_stored_note_that_counts_is_seen_to_have_rotted():
     store = MemoryStore()
     kept(store).add(note(4))
     (key,) = (key for key in store.snapshot() if key.startswith(b"h"))
-    right = store.get(key)
+    right = store.snapshot()[key]
     for place in range(0, len(right), 7):
         changed = bytearray(right)
         changed[place] ^= 1

@@ -86,7 +86,7 @@ def run(
         return watch_on(rounds, files, interval, address, as_json=settings.json)
     report, seen = making(last)
     now = int(time.time())
-    docket = keeping.record(report.consortium, report.findings, now)
+    docket = keeping.record(report.consortium, report.findings, now, whole=report.is_whole)
     keeping.remember(seen)
     facts = docket.extend(report.facts())
     files.write(facts, now)

@@ -131,6 +131,23 @@ def test_manifests_that_cannot_be_are_their_nodes_finding_and_stay() -> None:
     assert outcomes(world, 1) == ["ok"]
 
 
+@pytest.mark.parametrize("left", ["silent", "unchecked"])
+def test_a_round_that_could_not_see_everything_forgets_nothing_that_was_acknowledged(left) -> None:
+    def change(report: Report) -> None:
+        if left == "silent":
+            report.silent["lender-2"] = "gone"
+        else:
+            report.unchecked.append(Finding("lender-2", 0, "TIMEOUT", "no answer in time"))
+
+    world = World([[FORKED], [], [FORKED]])
+    list(world.rounds(1))
+    world.keeping.acknowledge(None, START)
+    world.change = change
+    list(world.rounds(1))
+    world.change = lambda report: None
+    assert outcomes(world, 1) == ["ok"]
+
+
 def test_what_is_acknowledged_meanwhile_is_taken_note_of(tmp_path) -> None:
     world = World([[FORKED]], tmp_path / "state")
     assert outcomes(world, 1) == ["bad"]

@@ -108,6 +108,7 @@ def test_a_cosignature_that_has_rotted_is_told_and_thrown_away(home, template, c
     origin = manifest.origin("lender-1")
     with offline(home) as (store, _):
         head = Chain(store, log_names(manifest)).log("lender-1").head
+        assert head is not None
         note = head.note
         for name in ("lender-2", "lender-3"):
             seed = open_home(template.parent / name).keyring(PASSPHRASE).cosign_seed
