@@ -48,3 +48,16 @@ async def test_two_beats_come_early(threads):
 
 async def test_otherwise_beats_come_when_they_are_due(threads):
     assert await seconds_until_all_know(network(threads), hurry=False) > HEARTBEAT
+
+
+async def test_an_author_waits_with_what_is_witnessed_until_the_others_know_of_it(threads):
+    nodes = network(threads)
+    author = nodes[0]
+    assert author.witnessing.told(author.origin(1)) is None
+    await author.committer.append([entry(1)])
+    for node in nodes:
+        await node.compare()
+    for told in (0, 1):
+        await author.beat()
+        assert author.witnessed.size(author.origin(1)) == 1
+        assert author.witnessing.told(author.origin(1)) == told
