@@ -264,3 +264,14 @@ def test_a_cosignature_that_was_changed_is_no_cosignature(folder: Path) -> None:
     flip(folder / "lender-1" / "witnessed", -20)
     report, _ = audit_tiles(folder, policy=policy("lender-1"))
     assert found_by(report) == [("lender-1", None, "BAD_SIGNATURE"), ("lender-1", None, "NO_QUORUM")]
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "witnessed"])
+def test_a_note_that_is_too_large_is_found_and_the_other_logs_are_read(folder: Path, name: str) -> None:
+    (folder / "lender-2" / name).write_bytes(b"x" * (1 << 20) + b"x")
+    report, _ = audit_tiles(folder)
+    assert report.verdict == "bad"
+    assert {"lender-2" in (each.member + each.message) for each in report.findings} == {True}
+    assert [log.head.size for log in report.logs if log.member != "lender-2"] == [
+        consortium().logs[member].size for member in ("lender-1", "lender-3")
+    ]
