@@ -1165,3 +1165,524 @@ class DiscloseResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DiscloseResponse: _TypeAlias = DiscloseResponse  # noqa: Y015
+
+@_typing.final
+class Watch(_message.Message):
+    """A borrower that is watched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BORROWER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    EVERY_DAYS_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    ADDED_BY_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    CONSENT_DIGEST_FIELD_NUMBER: _builtins.int
+    CONSENT_SECRET_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    INCOME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names it towards other programs, without the identity: 16 hex digits."""
+    borrower: _builtins.str
+    """Canonical identity."""
+    reference: _builtins.str
+    """The lender's own number of the case, at most 200 characters."""
+    every_days: _builtins.int
+    """Days from one question to the next."""
+    until: _builtins.int
+    """The last day on which the borrower consents, in days since 1970-01-01, by the consortium's time zone; absent: until
+    the watch is ended.
+    """
+    added: _builtins.int
+    """Since when, Unix seconds."""
+    added_by: _builtins.str
+    """Who added it: name of the certificate."""
+    answered: _builtins.int
+    """When the last answer came, Unix seconds; 0: none yet."""
+    next: _builtins.int
+    """When the next question is due, Unix seconds; 0 where the watch has ended."""
+    problem: _builtins.str
+    """Why the last attempt brought no answer, a stable code; "" where it did."""
+    ended: _builtins.str
+    """Why the watch has ended: "", "REMOVED" or "CONSENT_ENDED"."""
+    consent_digest: _builtins.bytes
+    """32 bytes: digest of the consent, as it was given."""
+    consent_secret: _builtins.bytes
+    """32 bytes: from which the salt of each question's own digest follows (docs/watching.md)."""
+    questions: _builtins.int
+    """How many questions were begun; they are numbered from 0."""
+    income: _builtins.int
+    """The borrower's income, minor units a month; absent where it is not known. It leaves the lender's node for nowhere."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        borrower: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        every_days: _builtins.int = ...,
+        until: _builtins.int | None = ...,
+        added: _builtins.int = ...,
+        added_by: _builtins.str = ...,
+        answered: _builtins.int = ...,
+        next: _builtins.int = ...,
+        problem: _builtins.str = ...,
+        ended: _builtins.str = ...,
+        consent_digest: _builtins.bytes = ...,
+        consent_secret: _builtins.bytes = ...,
+        questions: _builtins.int = ...,
+        income: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_income", b"_income", "_until", b"_until", "income", b"income", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_income", b"_income", "_until", b"_until", "added", b"added", "added_by", b"added_by", "answered", b"answered", "borrower", b"borrower", "consent_digest", b"consent_digest", "consent_secret", b"consent_secret", "ended", b"ended", "every_days", b"every_days", "id", b"id", "income", b"income", "next", b"next", "problem", b"problem", "questions", b"questions", "reference", b"reference", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__income: _TypeAlias = _typing.Literal["income"]  # noqa: Y015
+    _WhichOneofArgType__income: _TypeAlias = _typing.Literal["_income", b"_income"]  # noqa: Y015
+    _WhichOneofReturnType__until: _TypeAlias = _typing.Literal["until"]  # noqa: Y015
+    _WhichOneofArgType__until: _TypeAlias = _typing.Literal["_until", b"_until"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__income) -> _WhichOneofReturnType__income | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__until) -> _WhichOneofReturnType__until | None: ...
+
+Global___Watch: _TypeAlias = Watch  # noqa: Y015
+
+@_typing.final
+class WatchBorrowerRequest(_message.Message):
+    """Whom to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROWER_FIELD_NUMBER: _builtins.int
+    CONSENT_DIGEST_FIELD_NUMBER: _builtins.int
+    EVERY_DAYS_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    INCOME_FIELD_NUMBER: _builtins.int
+    borrower: _builtins.str
+    """Identity as `<scheme>:<value>`; must have an open loan in this lender's book."""
+    consent_digest: _builtins.bytes
+    """32 bytes: salted digest of the borrower's consent."""
+    every_days: _builtins.int
+    """Days from one question to the next; 0: as the policy says."""
+    reference: _builtins.str
+    """The lender's own number of the case, at most 200 characters; without the identity, as events carry it elsewhere."""
+    until: _builtins.int
+    """As Watch.until."""
+    income: _builtins.int
+    """As Watch.income."""
+    def __init__(
+        self,
+        *,
+        borrower: _builtins.str = ...,
+        consent_digest: _builtins.bytes = ...,
+        every_days: _builtins.int = ...,
+        reference: _builtins.str = ...,
+        until: _builtins.int | None = ...,
+        income: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_income", b"_income", "_until", b"_until", "income", b"income", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_income", b"_income", "_until", b"_until", "borrower", b"borrower", "consent_digest", b"consent_digest", "every_days", b"every_days", "income", b"income", "reference", b"reference", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__income: _TypeAlias = _typing.Literal["income"]  # noqa: Y015
+    _WhichOneofArgType__income: _TypeAlias = _typing.Literal["_income", b"_income"]  # noqa: Y015
+    _WhichOneofReturnType__until: _TypeAlias = _typing.Literal["until"]  # noqa: Y015
+    _WhichOneofArgType__until: _TypeAlias = _typing.Literal["_until", b"_until"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__income) -> _WhichOneofReturnType__income | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__until) -> _WhichOneofReturnType__until | None: ...
+
+Global___WatchBorrowerRequest: _TypeAlias = WatchBorrowerRequest  # noqa: Y015
+
+@_typing.final
+class WatchBorrowerResponse(_message.Message):
+    """The watch that was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def watch(self) -> Global___Watch:
+        """The watch."""
+
+    def __init__(
+        self,
+        *,
+        watch: Global___Watch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBorrowerResponse: _TypeAlias = WatchBorrowerResponse  # noqa: Y015
+
+@_typing.final
+class UnwatchBorrowerRequest(_message.Message):
+    """Whom to watch no longer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROWER_FIELD_NUMBER: _builtins.int
+    borrower: _builtins.str
+    """Identity as `<scheme>:<value>`."""
+    def __init__(
+        self,
+        *,
+        borrower: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrower", b"borrower"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnwatchBorrowerRequest: _TypeAlias = UnwatchBorrowerRequest  # noqa: Y015
+
+@_typing.final
+class UnwatchBorrowerResponse(_message.Message):
+    """The watch as it ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def watch(self) -> Global___Watch:
+        """The watch."""
+
+    def __init__(
+        self,
+        *,
+        watch: Global___Watch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnwatchBorrowerResponse: _TypeAlias = UnwatchBorrowerResponse  # noqa: Y015
+
+@_typing.final
+class CheckWatchedRequest(_message.Message):
+    """Whom to ask about now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROWER_FIELD_NUMBER: _builtins.int
+    borrower: _builtins.str
+    """Identity as `<scheme>:<value>`."""
+    def __init__(
+        self,
+        *,
+        borrower: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrower", b"borrower"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckWatchedRequest: _TypeAlias = CheckWatchedRequest  # noqa: Y015
+
+@_typing.final
+class CheckWatchedResponse(_message.Message):
+    """What came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def watch(self) -> Global___Watch:
+        """The watch afterwards."""
+
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchEvent]:
+        """What has changed since the last answer."""
+
+    def __init__(
+        self,
+        *,
+        watch: Global___Watch | None = ...,
+        events: _abc.Iterable[Global___WatchEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckWatchedResponse: _TypeAlias = CheckWatchedResponse  # noqa: Y015
+
+@_typing.final
+class WatchedRequest(_message.Message):
+    """Asks for the list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDED_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    ended: _builtins.bool
+    """Those that have ended, too."""
+    after: _builtins.str
+    """Where to go on: `next` of the part before; "" from the start."""
+    def __init__(
+        self,
+        *,
+        ended: _builtins.bool = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "ended", b"ended"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchedRequest: _TypeAlias = WatchedRequest  # noqa: Y015
+
+@_typing.final
+class WatchedResponse(_message.Message):
+    """One part of the list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCHES_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """Where to go on with `after`; "" at the end."""
+    @_builtins.property
+    def watches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Watch]:
+        """Up to 1,000 watches."""
+
+    def __init__(
+        self,
+        *,
+        watches: _abc.Iterable[Global___Watch] | None = ...,
+        next: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next", b"next", "watches", b"watches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchedResponse: _TypeAlias = WatchedResponse  # noqa: Y015
+
+@_typing.final
+class WatchEvent(_message.Message):
+    """Something that has changed about a borrower that is watched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    WATCH_FIELD_NUMBER: _builtins.int
+    BORROWER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    LIMIT_UNIT_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    INQUIRY_INDEX_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_BY_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Its place in the list of all events, ascending from 1."""
+    id: _builtins.str
+    """Names it for good: 32 hex digits."""
+    time: _builtins.int
+    """When it was found, Unix seconds."""
+    watch: _builtins.str
+    """The watch's id."""
+    borrower: _builtins.str
+    """Canonical identity of the borrower."""
+    reference: _builtins.str
+    """As Watch.reference."""
+    code: _builtins.str
+    """Stable code, e.g. "NEW_LENDER"."""
+    before: _builtins.int
+    """What the answer before said, in `unit`."""
+    now: _builtins.int
+    """What this one says, in `unit`."""
+    limit: _builtins.int
+    """The rule's own figure, in `limit_unit`."""
+    unit: _builtins.str
+    """minor (units), count, class or percent."""
+    limit_unit: _builtins.str
+    """Likewise."""
+    inquiry_index: _builtins.int
+    """Index of the inquiry in this lender's log."""
+    delivery: _builtins.str
+    """What became of the notification: "" where none is asked for, "pending", "sent", "given-up"."""
+    acknowledged: _builtins.int
+    """When it was acknowledged, Unix seconds; 0: not yet."""
+    acknowledged_by: _builtins.str
+    """By whom: name of the certificate."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Members whose records count in one of the two answers only, which may be why."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReasonText]:
+        """One per language; without remedies."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        id: _builtins.str = ...,
+        time: _builtins.int = ...,
+        watch: _builtins.str = ...,
+        borrower: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        code: _builtins.str = ...,
+        before: _builtins.int | None = ...,
+        now: _builtins.int | None = ...,
+        limit: _builtins.int | None = ...,
+        unit: _builtins.str = ...,
+        limit_unit: _builtins.str = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+        texts: _abc.Iterable[Global___ReasonText] | None = ...,
+        inquiry_index: _builtins.int = ...,
+        delivery: _builtins.str = ...,
+        acknowledged: _builtins.int = ...,
+        acknowledged_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_before", b"_before", "_limit", b"_limit", "_now", b"_now", "before", b"before", "limit", b"limit", "now", b"now"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_before", b"_before", "_limit", b"_limit", "_now", b"_now", "acknowledged", b"acknowledged", "acknowledged_by", b"acknowledged_by", "before", b"before", "borrower", b"borrower", "code", b"code", "delivery", b"delivery", "id", b"id", "inquiry_index", b"inquiry_index", "limit", b"limit", "limit_unit", b"limit_unit", "members", b"members", "now", b"now", "number", b"number", "reference", b"reference", "texts", b"texts", "time", b"time", "unit", b"unit", "watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__before: _TypeAlias = _typing.Literal["before"]  # noqa: Y015
+    _WhichOneofArgType__before: _TypeAlias = _typing.Literal["_before", b"_before"]  # noqa: Y015
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__now: _TypeAlias = _typing.Literal["now"]  # noqa: Y015
+    _WhichOneofArgType__now: _TypeAlias = _typing.Literal["_now", b"_now"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before) -> _WhichOneofReturnType__before | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__now) -> _WhichOneofReturnType__now | None: ...
+
+Global___WatchEvent: _TypeAlias = WatchEvent  # noqa: Y015
+
+@_typing.final
+class EventsRequest(_message.Message):
+    """Which events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_FIELD_NUMBER: _builtins.int
+    after: _builtins.int
+    """Those with a higher number."""
+    acknowledged: _builtins.bool
+    """Those that have been acknowledged, too."""
+    def __init__(
+        self,
+        *,
+        after: _builtins.int = ...,
+        acknowledged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acknowledged", b"acknowledged", "after", b"after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventsRequest: _TypeAlias = EventsRequest  # noqa: Y015
+
+@_typing.final
+class EventsResponse(_message.Message):
+    """Some events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    last: _builtins.int
+    """Where to go on with `after`."""
+    more: _builtins.bool
+    """Whether there are more."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___WatchEvent]:
+        """Up to 1,000, in order."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___WatchEvent] | None = ...,
+        last: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "last", b"last", "more", b"more"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EventsResponse: _TypeAlias = EventsResponse  # noqa: Y015
+
+@_typing.final
+class AcknowledgeEventRequest(_message.Message):
+    """Which event has been dealt with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Its id, or the first 8 digits or more of it."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeEventRequest: _TypeAlias = AcknowledgeEventRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeEventResponse(_message.Message):
+    """The event as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def event(self) -> Global___WatchEvent:
+        """The event."""
+
+    def __init__(
+        self,
+        *,
+        event: Global___WatchEvent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeEventResponse: _TypeAlias = AcknowledgeEventResponse  # noqa: Y015

@@ -65,6 +65,36 @@ class LenderServiceStub:
                 request_serializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.SerializeToString,
                 response_deserializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseResponse.FromString,
                 _registered_method=True)
+        self.WatchBorrower = channel.unary_unary(
+                '/plimsoll.v1.LenderService/WatchBorrower',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.WatchBorrowerRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.WatchBorrowerResponse.FromString,
+                _registered_method=True)
+        self.UnwatchBorrower = channel.unary_unary(
+                '/plimsoll.v1.LenderService/UnwatchBorrower',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.UnwatchBorrowerRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.UnwatchBorrowerResponse.FromString,
+                _registered_method=True)
+        self.CheckWatched = channel.unary_unary(
+                '/plimsoll.v1.LenderService/CheckWatched',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.CheckWatchedRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.CheckWatchedResponse.FromString,
+                _registered_method=True)
+        self.Watched = channel.unary_unary(
+                '/plimsoll.v1.LenderService/Watched',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.WatchedRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.WatchedResponse.FromString,
+                _registered_method=True)
+        self.Events = channel.unary_unary(
+                '/plimsoll.v1.LenderService/Events',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.EventsRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.EventsResponse.FromString,
+                _registered_method=True)
+        self.AcknowledgeEvent = channel.unary_unary(
+                '/plimsoll.v1.LenderService/AcknowledgeEvent',
+                request_serializer=plimsoll_dot_v1_dot_lender__pb2.AcknowledgeEventRequest.SerializeToString,
+                response_deserializer=plimsoll_dot_v1_dot_lender__pb2.AcknowledgeEventResponse.FromString,
+                _registered_method=True)
 
 
 class LenderServiceServicer:
@@ -114,6 +144,48 @@ class LenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchBorrower(self, request, context):
+        """Watches one of this lender's own borrowers from now on, as the borrower has consented to.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnwatchBorrower(self, request, context):
+        """Ends that.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckWatched(self, request, context):
+        """Asks about a borrower on the list now, without waiting for its day.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watched(self, request, context):
+        """The list of borrowers that are watched.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Events(self, request, context):
+        """What watching has found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeEvent(self, request, context):
+        """Says that an event has been dealt with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +218,36 @@ def add_LenderServiceServicer_to_server(servicer, server):
                     servicer.Disclose,
                     request_deserializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.FromString,
                     response_serializer=plimsoll_dot_v1_dot_lender__pb2.DiscloseResponse.SerializeToString,
+            ),
+            'WatchBorrower': grpc.unary_unary_rpc_method_handler(
+                    servicer.WatchBorrower,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.WatchBorrowerRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.WatchBorrowerResponse.SerializeToString,
+            ),
+            'UnwatchBorrower': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnwatchBorrower,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.UnwatchBorrowerRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.UnwatchBorrowerResponse.SerializeToString,
+            ),
+            'CheckWatched': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckWatched,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.CheckWatchedRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.CheckWatchedResponse.SerializeToString,
+            ),
+            'Watched': grpc.unary_unary_rpc_method_handler(
+                    servicer.Watched,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.WatchedRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.WatchedResponse.SerializeToString,
+            ),
+            'Events': grpc.unary_unary_rpc_method_handler(
+                    servicer.Events,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.EventsRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.EventsResponse.SerializeToString,
+            ),
+            'AcknowledgeEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeEvent,
+                    request_deserializer=plimsoll_dot_v1_dot_lender__pb2.AcknowledgeEventRequest.FromString,
+                    response_serializer=plimsoll_dot_v1_dot_lender__pb2.AcknowledgeEventResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -311,6 +413,168 @@ class LenderService:
             '/plimsoll.v1.LenderService/Disclose',
             plimsoll_dot_v1_dot_lender__pb2.DiscloseRequest.SerializeToString,
             plimsoll_dot_v1_dot_lender__pb2.DiscloseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBorrower(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/WatchBorrower',
+            plimsoll_dot_v1_dot_lender__pb2.WatchBorrowerRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.WatchBorrowerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnwatchBorrower(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/UnwatchBorrower',
+            plimsoll_dot_v1_dot_lender__pb2.UnwatchBorrowerRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.UnwatchBorrowerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckWatched(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/CheckWatched',
+            plimsoll_dot_v1_dot_lender__pb2.CheckWatchedRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.CheckWatchedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watched(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/Watched',
+            plimsoll_dot_v1_dot_lender__pb2.WatchedRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.WatchedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Events(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/Events',
+            plimsoll_dot_v1_dot_lender__pb2.EventsRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.EventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/plimsoll.v1.LenderService/AcknowledgeEvent',
+            plimsoll_dot_v1_dot_lender__pb2.AcknowledgeEventRequest.SerializeToString,
+            plimsoll_dot_v1_dot_lender__pb2.AcknowledgeEventResponse.FromString,
             options,
             channel_credentials,
             insecure,

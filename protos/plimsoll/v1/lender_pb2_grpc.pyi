@@ -47,6 +47,18 @@ class LenderServiceStub:
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Disclose: _grpc.UnaryUnaryMultiCallable[_lender_pb2.DiscloseRequest, _lender_pb2.DiscloseResponse]
     """One of this lender's own published positions, opened for an auditor or a court."""
+    WatchBorrower: _grpc.UnaryUnaryMultiCallable[_lender_pb2.WatchBorrowerRequest, _lender_pb2.WatchBorrowerResponse]
+    """Watches one of this lender's own borrowers from now on, as the borrower has consented to."""
+    UnwatchBorrower: _grpc.UnaryUnaryMultiCallable[_lender_pb2.UnwatchBorrowerRequest, _lender_pb2.UnwatchBorrowerResponse]
+    """Ends that."""
+    CheckWatched: _grpc.UnaryUnaryMultiCallable[_lender_pb2.CheckWatchedRequest, _lender_pb2.CheckWatchedResponse]
+    """Asks about a borrower on the list now, without waiting for its day."""
+    Watched: _grpc.UnaryUnaryMultiCallable[_lender_pb2.WatchedRequest, _lender_pb2.WatchedResponse]
+    """The list of borrowers that are watched."""
+    Events: _grpc.UnaryUnaryMultiCallable[_lender_pb2.EventsRequest, _lender_pb2.EventsResponse]
+    """What watching has found."""
+    AcknowledgeEvent: _grpc.UnaryUnaryMultiCallable[_lender_pb2.AcknowledgeEventRequest, _lender_pb2.AcknowledgeEventResponse]
+    """Says that an event has been dealt with."""
 
 @_typing.type_check_only
 class LenderServiceAsyncStub(LenderServiceStub):
@@ -67,6 +79,18 @@ class LenderServiceAsyncStub(LenderServiceStub):
     """The same for many borrowers; answers come as they are ready and carry the request's id."""
     Disclose: _aio.UnaryUnaryMultiCallable[_lender_pb2.DiscloseRequest, _lender_pb2.DiscloseResponse]  # type: ignore[assignment]
     """One of this lender's own published positions, opened for an auditor or a court."""
+    WatchBorrower: _aio.UnaryUnaryMultiCallable[_lender_pb2.WatchBorrowerRequest, _lender_pb2.WatchBorrowerResponse]  # type: ignore[assignment]
+    """Watches one of this lender's own borrowers from now on, as the borrower has consented to."""
+    UnwatchBorrower: _aio.UnaryUnaryMultiCallable[_lender_pb2.UnwatchBorrowerRequest, _lender_pb2.UnwatchBorrowerResponse]  # type: ignore[assignment]
+    """Ends that."""
+    CheckWatched: _aio.UnaryUnaryMultiCallable[_lender_pb2.CheckWatchedRequest, _lender_pb2.CheckWatchedResponse]  # type: ignore[assignment]
+    """Asks about a borrower on the list now, without waiting for its day."""
+    Watched: _aio.UnaryUnaryMultiCallable[_lender_pb2.WatchedRequest, _lender_pb2.WatchedResponse]  # type: ignore[assignment]
+    """The list of borrowers that are watched."""
+    Events: _aio.UnaryUnaryMultiCallable[_lender_pb2.EventsRequest, _lender_pb2.EventsResponse]  # type: ignore[assignment]
+    """What watching has found."""
+    AcknowledgeEvent: _aio.UnaryUnaryMultiCallable[_lender_pb2.AcknowledgeEventRequest, _lender_pb2.AcknowledgeEventResponse]  # type: ignore[assignment]
+    """Says that an event has been dealt with."""
 
 class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
     """For the lender's own loan system and staff, on the lender's own node. Role: lender."""
@@ -120,5 +144,53 @@ class LenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_lender_pb2.DiscloseResponse, _abc.Awaitable[_lender_pb2.DiscloseResponse]]:
         """One of this lender's own published positions, opened for an auditor or a court."""
+
+    @_abc_1.abstractmethod
+    def WatchBorrower(
+        self,
+        request: _lender_pb2.WatchBorrowerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.WatchBorrowerResponse, _abc.Awaitable[_lender_pb2.WatchBorrowerResponse]]:
+        """Watches one of this lender's own borrowers from now on, as the borrower has consented to."""
+
+    @_abc_1.abstractmethod
+    def UnwatchBorrower(
+        self,
+        request: _lender_pb2.UnwatchBorrowerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.UnwatchBorrowerResponse, _abc.Awaitable[_lender_pb2.UnwatchBorrowerResponse]]:
+        """Ends that."""
+
+    @_abc_1.abstractmethod
+    def CheckWatched(
+        self,
+        request: _lender_pb2.CheckWatchedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.CheckWatchedResponse, _abc.Awaitable[_lender_pb2.CheckWatchedResponse]]:
+        """Asks about a borrower on the list now, without waiting for its day."""
+
+    @_abc_1.abstractmethod
+    def Watched(
+        self,
+        request: _lender_pb2.WatchedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.WatchedResponse, _abc.Awaitable[_lender_pb2.WatchedResponse]]:
+        """The list of borrowers that are watched."""
+
+    @_abc_1.abstractmethod
+    def Events(
+        self,
+        request: _lender_pb2.EventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.EventsResponse, _abc.Awaitable[_lender_pb2.EventsResponse]]:
+        """What watching has found."""
+
+    @_abc_1.abstractmethod
+    def AcknowledgeEvent(
+        self,
+        request: _lender_pb2.AcknowledgeEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_lender_pb2.AcknowledgeEventResponse, _abc.Awaitable[_lender_pb2.AcknowledgeEventResponse]]:
+        """Says that an event has been dealt with."""
 
 def add_LenderServiceServicer_to_server(servicer: LenderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

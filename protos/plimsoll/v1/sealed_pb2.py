@@ -22,23 +22,28 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from plimsoll.v1 import lender_pb2 as plimsoll_dot_v1_dot_lender__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18plimsoll/v1/sealed.proto\x12\x0bplimsoll.v1\"\xc5\x01\n\x04Loan\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x14\n\x0c\x63redit_limit\x18\x03 \x01(\x04\x12\x13\n\x0boutstanding\x18\x04 \x01(\x04\x12\x13\n\x0bmonthly_due\x18\x05 \x01(\x04\x12\x0f\n\x07overdue\x18\x06 \x01(\x04\x12\x15\n\rdays_past_due\x18\x07 \x01(\r\x12\x16\n\x0e\x63lassification\x18\x08 \x01(\r\x12\x0c\n\x04open\x18\t \x01(\x08\x12\r\n\x05\x61s_of\x18\n \x01(\r\"\x99\x01\n\x0eSealedPosition\x12\x10\n\x08\x62orrower\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x15\n\rpseudonym_key\x18\x03 \x01(\x0c\x12 \n\x05loans\x18\x04 \x03(\x0b\x32\x11.plimsoll.v1.Loan\x12\x0c\n\x04salt\x18\x05 \x01(\x0c\x12\r\n\x05nonce\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61mounts\x18\x07 \x03(\x04\"J\n\x07HeldRow\x12\x0c\n\x04line\x18\x01 \x01(\x04\x12\x10\n\x08\x62orrower\x18\x02 \x01(\t\x12\x1f\n\x04loan\x18\x03 \x01(\x0b\x32\x11.plimsoll.v1.Loan\".\n\x08HeldRows\x12\"\n\x04rows\x18\x01 \x03(\x0b\x32\x14.plimsoll.v1.HeldRow\"\x9a\x01\n\nBookRecord\x12\x10\n\x08\x62orrower\x18\x01 \x01(\t\x12\x15\n\rpseudonym_key\x18\x02 \x01(\x0c\x12 \n\x05loans\x18\x03 \x03(\x0b\x32\x11.plimsoll.v1.Loan\x12\x11\n\tpublished\x18\x04 \x01(\x04\x12\x0e\n\x06\x63losed\x18\x05 \x01(\x08\x12\x0f\n\x07\x61mounts\x18\x06 \x03(\x04\x12\r\n\x05\x61s_of\x18\x07 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18plimsoll/v1/sealed.proto\x12\x0bplimsoll.v1\x1a\x18plimsoll/v1/lender.proto\"\xc5\x01\n\x04Loan\x12\x0f\n\x07loan_id\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x14\n\x0c\x63redit_limit\x18\x03 \x01(\x04\x12\x13\n\x0boutstanding\x18\x04 \x01(\x04\x12\x13\n\x0bmonthly_due\x18\x05 \x01(\x04\x12\x0f\n\x07overdue\x18\x06 \x01(\x04\x12\x15\n\rdays_past_due\x18\x07 \x01(\r\x12\x16\n\x0e\x63lassification\x18\x08 \x01(\r\x12\x0c\n\x04open\x18\t \x01(\x08\x12\r\n\x05\x61s_of\x18\n \x01(\r\"\x99\x01\n\x0eSealedPosition\x12\x10\n\x08\x62orrower\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x15\n\rpseudonym_key\x18\x03 \x01(\x0c\x12 \n\x05loans\x18\x04 \x03(\x0b\x32\x11.plimsoll.v1.Loan\x12\x0c\n\x04salt\x18\x05 \x01(\x0c\x12\r\n\x05nonce\x18\x06 \x01(\x0c\x12\x0f\n\x07\x61mounts\x18\x07 \x03(\x04\"J\n\x07HeldRow\x12\x0c\n\x04line\x18\x01 \x01(\x04\x12\x10\n\x08\x62orrower\x18\x02 \x01(\t\x12\x1f\n\x04loan\x18\x03 \x01(\x0b\x32\x11.plimsoll.v1.Loan\".\n\x08HeldRows\x12\"\n\x04rows\x18\x01 \x03(\x0b\x32\x14.plimsoll.v1.HeldRow\"\x9a\x01\n\nBookRecord\x12\x10\n\x08\x62orrower\x18\x01 \x01(\t\x12\x15\n\rpseudonym_key\x18\x02 \x01(\x0c\x12 \n\x05loans\x18\x03 \x03(\x0b\x32\x11.plimsoll.v1.Loan\x12\x11\n\tpublished\x18\x04 \x01(\x04\x12\x0e\n\x06\x63losed\x18\x05 \x01(\x08\x12\x0f\n\x07\x61mounts\x18\x06 \x03(\x04\x12\r\n\x05\x61s_of\x18\x07 \x01(\r\"{\n\x0bWatchRecord\x12!\n\x05watch\x18\x01 \x01(\x0b\x32\x12.plimsoll.v1.Watch\x12\r\n\x05\x62\x65gun\x18\x02 \x03(\x04\x12\r\n\x05retry\x18\x03 \x01(\x04\x12+\n\x04last\x18\x04 \x01(\x0b\x32\x1d.plimsoll.v1.ExposureResponse\"9\n\x08\x44\x65livery\x12\x10\n\x08\x66\x61ilures\x18\x01 \x01(\r\x12\r\n\x05since\x18\x02 \x01(\x04\x12\x0c\n\x04next\x18\x03 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'plimsoll.v1.sealed_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOAN']._serialized_start=42
-  _globals['_LOAN']._serialized_end=239
-  _globals['_SEALEDPOSITION']._serialized_start=242
-  _globals['_SEALEDPOSITION']._serialized_end=395
-  _globals['_HELDROW']._serialized_start=397
-  _globals['_HELDROW']._serialized_end=471
-  _globals['_HELDROWS']._serialized_start=473
-  _globals['_HELDROWS']._serialized_end=519
-  _globals['_BOOKRECORD']._serialized_start=522
-  _globals['_BOOKRECORD']._serialized_end=676
+  _globals['_LOAN']._serialized_start=68
+  _globals['_LOAN']._serialized_end=265
+  _globals['_SEALEDPOSITION']._serialized_start=268
+  _globals['_SEALEDPOSITION']._serialized_end=421
+  _globals['_HELDROW']._serialized_start=423
+  _globals['_HELDROW']._serialized_end=497
+  _globals['_HELDROWS']._serialized_start=499
+  _globals['_HELDROWS']._serialized_end=545
+  _globals['_BOOKRECORD']._serialized_start=548
+  _globals['_BOOKRECORD']._serialized_end=702
+  _globals['_WATCHRECORD']._serialized_start=704
+  _globals['_WATCHRECORD']._serialized_end=827
+  _globals['_DELIVERY']._serialized_start=829
+  _globals['_DELIVERY']._serialized_end=886
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from plimsoll.v1 import lender_pb2 as _lender_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -235,3 +236,73 @@ class BookRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookRecord: _TypeAlias = BookRecord  # noqa: Y015
+
+@_typing.final
+class WatchRecord(_message.Message):
+    """A borrower on the watch list, and what the last answer said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
+    RETRY_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    retry: _builtins.int
+    """Not before then is it tried again, Unix seconds."""
+    @_builtins.property
+    def watch(self) -> _lender_pb2.Watch:
+        """As it is shown, but for `next`."""
+
+    @_builtins.property
+    def begun(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """When questions were begun of late, Unix seconds, ascending: those that may count for the borrower's quota."""
+
+    @_builtins.property
+    def last(self) -> _lender_pb2.ExposureResponse:
+        """The last answer, without transcript; absent before the first."""
+
+    def __init__(
+        self,
+        *,
+        watch: _lender_pb2.Watch | None = ...,
+        begun: _abc.Iterable[_builtins.int] | None = ...,
+        retry: _builtins.int = ...,
+        last: _lender_pb2.ExposureResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last", b"last", "watch", b"watch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "last", b"last", "retry", b"retry", "watch", b"watch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRecord: _TypeAlias = WatchRecord  # noqa: Y015
+
+@_typing.final
+class Delivery(_message.Message):
+    """How far the notification of an event has got."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAILURES_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    failures: _builtins.int
+    """Tries that failed."""
+    since: _builtins.int
+    """When the event was found, Unix seconds."""
+    next: _builtins.int
+    """Not before then is it tried again, Unix seconds."""
+    def __init__(
+        self,
+        *,
+        failures: _builtins.int = ...,
+        since: _builtins.int = ...,
+        next: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "next", b"next", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Delivery: _TypeAlias = Delivery  # noqa: Y015
