@@ -15,6 +15,7 @@ from client.audit.report import Finding
 from client.audit.shelf import Further, ShelfLog
 from client.audit.source import Source
 from ledger import transcript_check
+from ledger.ceremony import beginnings_of
 from ledger.checkpoint import Head
 from ledger.errors import PlimsollError, Unverified
 from ledger.history import History
@@ -78,14 +79,16 @@ class Shelf:
         ceremonies: frozenset[bytes] = frozenset(),
     ) -> None:
         """anchors: by origin, what has been verified of logs before. ceremonies: of which the entries are kept, too, of
-        all logs."""
+        all custodians' logs."""
         self._history = history
         parsed = [each.parsed for each in saved if each.parsed is not None]
         needed = {name for transcript in parsed for name, _ in roots_named(transcript, history)}
         borrowers = [QueryKeys(each.secret.query_key) for each in parsed if each.secret is not None]
         self.logs: dict[str, ShelfLog] = {}
+        beginnings = beginnings_of(history) if ceremonies else []
+        dealing = {name for beginning in beginnings for name in beginning.custodians}
         for log in logs_of(history):
-            if log.name in needed or ceremonies:
+            if log.name in needed or log.member in dealing:
                 watched = borrowers if log.name in needed else []
                 self.logs[log.name] = ShelfLog(source, log, watched, ceremonies, (anchors or {}).get(log.origin))
         for transcript in parsed:

@@ -162,3 +162,28 @@ def test_what_came_before_a_failure_is_digested_first() -> None:
     with pytest.raises(PlimsollError) as caught:
         next(coming)
     assert caught.value.reason == "UNREACHABLE"
+
+
+def test_what_an_audit_saw_of_a_log_behind_its_end_nobody_has_to_keep() -> None:
+    report, auditor = story.audit_twice(story.Node("lender-1"))
+    assert report.findings == []
+    last = auditor.remember(report)
+    ended = {log.name: log.size for log in changed().lineage.current.ended}
+    logs = {name: log.fork(ended.get(name, log.size)) for name, log in changed().consortium.logs.items()}
+    assert any(logs[name].size < changed().consortium.logs[name].size for name in ended)
+    saved = Saved.of("t", changed().transcripts["expelled", FULL])
+    assert verify_over(story.Node("lender-1", logs=logs), saved, last=last)[1] is None
+
+
+def test_logs_of_members_that_have_no_part_in_it_are_not_read() -> None:
+    node = CountingNode("lender-1")
+    verify_over(node, Saved.of("t", changed().transcripts["founding", FULL]))
+    assert set(node.asked) == {"lender-1", "lender-2", "lender-3", "lender-3.2", "lender-4"}
+
+
+class CountingNode(story.Node):
+    """Says which logs were read."""
+
+    def read(self, origin: str, start: int = 0):
+        self.asked.append(origin.rpartition("/")[2])
+        return super().read(origin, start)
