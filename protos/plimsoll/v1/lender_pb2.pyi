@@ -1505,7 +1505,7 @@ class WatchEvent(_message.Message):
     number: _builtins.int
     """Its place in the list of all events, ascending from 1."""
     id: _builtins.str
-    """Names it for good: 32 hex digits."""
+    """Names it for good: the number, a hyphen and 16 hex digits."""
     time: _builtins.int
     """When it was found, Unix seconds."""
     watch: _builtins.str
@@ -1649,7 +1649,7 @@ class AcknowledgeEventRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Its id, or the first 8 digits or more of it."""
+    """Its id, or its number alone."""
     def __init__(
         self,
         *,
