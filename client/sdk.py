@@ -115,6 +115,12 @@ class Session:
         """One borrower's exposure, and what follows from it for a loan by a decision policy; amounts in minor units."""
         return self._call(self._lender.Assess, request, timeout)
 
+    def assessments(
+        self, requests: Iterable[lender_pb2.AssessmentsRequest], timeout: float | None = None
+    ) -> Iterator[lender_pb2.AssessmentsResponse]:
+        """Many borrowers in one stream; answers in the order they are ready, each with its request's id."""
+        return self._exchange(self._lender.Assessments, requests, timeout)
+
     def disclose(self, request: lender_pb2.DiscloseRequest) -> lender_pb2.DiscloseResponse:
         """One of the lender's own published positions, opened (ledger.disclosure): a secret."""
         return self._call(self._lender.Disclose, request, CALL_TIMEOUT)

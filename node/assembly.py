@@ -45,6 +45,7 @@ from node.lending.book import Book
 from node.lending.disclosing import Disclosing
 from node.lending.guarding import FeedGuard
 from node.lending.pseudonyms import Pseudonyms
+from node.lending.quotas import Allowance
 from node.lending.reporting import Reporting
 from node.lending.shelf import Shelf
 from node.lending.workers import Workers
@@ -123,7 +124,7 @@ class Assembly:
         self.answering = Answering(consortium, chain, self.proving, committer, executor, clock)
         self.asking = Asking(
             consortium, chain, gossip, self.freshness, custody, custodians, pseudonyms, committer, on.table, executor,
-            freezing, clock, Settling(witnessed), self.doubting.suspect,
+            freezing, clock, Settling(witnessed), self.doubting.suspect, Allowance(own, executor, clock),
         )  # fmt: skip
         self.reporting = Reporting(
             consortium, on.keyring, own, shelf, custody, pseudonyms, committer, on.workers, rng, clock, on.guard

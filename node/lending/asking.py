@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TypeVar
 
 import structlog
@@ -41,6 +41,7 @@ from node.custody.custodians import Custodians
 from node.custody.custody import Custody
 from node.custody.quorum import ask_quorum
 from node.lending.pseudonyms import Pseudonyms
+from node.lending.quotas import Allowance
 
 T = TypeVar("T")
 Suspect = Callable[[Sequence[Contribution], Sequence[str]], object]
@@ -77,15 +78,17 @@ class Asking:
         clock: Clock | None = None,
         settling: Settling | None = None,
         suspect: Suspect | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         """freezing: what is known of frozen logs. settling: of heads witnessed in the past. suspect: told of records
-        whose sums cannot be, and which checks failed."""
+        whose sums cannot be, and which checks failed. allowance: keeps to the day's quota before anything is logged."""
         self._consortium = consortium
         self._member = consortium.member
         self._freezing = freezing or NothingFrozen()
         self._clock = clock or Clock()
         self._settling = settling or NothingSettled()
         self._suspect = suspect
+        self._allowance = allowance
         self._logs = NamedLogs(chain, consortium.id)
         self._chain = chain
         self._gossip = gossip
@@ -106,11 +109,12 @@ class Asking:
         setting = self._setting()
         async with self._room, self._turn(borrower):
             keys = BorrowerKeys.from_pseudonym_key(await self._pseudonyms.key(borrower)).query
-            now = int(self._clock.unix())
-            query = await self._off_loop(
-                lambda: Query.begin(setting, keys, int(request.purpose), request.consent_digest, now)
-            )
-            index = await self._committer.append([query.entry])
+            async with self._allowed():
+                now = int(self._clock.unix())
+                query = await self._off_loop(
+                    lambda: Query.begin(setting, keys, int(request.purpose), request.consent_digest, now)
+                )
+                index = await self._committer.append([query.entry])
             failures = await self._ask(setting, query, index)
             try:
                 answer = await self._off_loop(lambda: query.finish(self._table, self._until(SEARCH)))
@@ -121,6 +125,22 @@ class Asking:
                 self._doubt(query, *answer.implausible)
             exposure = expose(answer, borrower, self._ages(answer), self._failed(setting, query, failures))
             return exposure.to_message(_transcript(answer, request.transcript))
+
+    async def prepare(self, requests: Sequence[lender_pb2.ExposureRequest]) -> None:
+        """What questions that will be asked soon have in common, done for all at once: their pseudonym keys. What does
+        not work out is left to the question itself."""
+        borrowers: dict[str, None] = {}
+        for request in requests:
+            with suppress(PlimsollError):
+                borrowers[_checked(request)] = None
+        with suppress(PlimsollError):
+            await self._pseudonyms.prepare(list(borrowers))
+
+    def _allowed(self) -> AbstractAsyncContextManager[None]:
+        """Room for one inquiry. Raises Exhausted (QUOTA)."""
+        if self._allowance is None:
+            return nullcontext()
+        return self._allowance.one(self._consortium.manifest.policy.inquiries_per_day)
 
     def _doubt(self, query: Query, *why: str) -> None:
         """Some record that was added up may be one that cannot be."""

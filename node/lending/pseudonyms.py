@@ -67,6 +67,12 @@ class Pseudonyms:
             (known,) = await self.obtain([borrower])
         return known
 
+    async def prepare(self, borrowers: Sequence[str]) -> None:
+        """Has the book know the keys of all these, no two alike. Raises as `obtain`."""
+        strangers = await self._off_loop(self._shelf.strangers, borrowers)
+        for start in range(0, len(strangers), self.batch):
+            await self.obtain(strangers[start : start + self.batch])
+
     async def obtain(self, borrowers: Sequence[str]) -> list[bytes]:
         """K_b of identities that have no record in the book, which then has one, in the order asked for.
 

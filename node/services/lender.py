@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+import math
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
+from typing import TypeVar
 
 import structlog
 from plimsoll.v1 import lender_pb2, lender_pb2_grpc
 
-from ledger.errors import InvalidInput, PlimsollError
+from ledger.errors import Exhausted, InvalidInput, PlimsollError
 from ledger.feed import MAX_BATCH_ROWS
 from node.lending.asking import Asking
 from node.lending.deciding import Deciding
 from node.lending.disclosing import Disclosing
 from node.lending.reporting import Reporting
+from node.services.stream import side_by_side
 from node.wire.gate import CALLER, Context
 
 T = TypeVar("T")
 log = structlog.get_logger()
-
-#: Questions of one stream that are under way at once; more wait in the caller's connection.
-AT_ONCE = 16
 
 
 class LenderService(lender_pb2_grpc.LenderServiceServicer):
@@ -50,31 +49,25 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
         self, request_iterator: AsyncIterator[lender_pb2.ExposuresRequest], context: Context
     ) -> AsyncIterator[lender_pb2.ExposuresResponse]:
         """Many borrowers; answers come as they are ready."""
-        running: set[asyncio.Task[lender_pb2.ExposuresResponse]] = set()
-        reading: asyncio.Task[lender_pb2.ExposuresRequest | None] | None = _next(request_iterator)
-        try:
-            while reading is not None or running:
-                awaited = running if reading is None or len(running) >= AT_ONCE else {reading, *running}
-                await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-                if reading is not None and reading.done():
-                    request = reading.result()
-                    reading = None if request is None else _next(request_iterator)
-                    if request is not None:
-                        running.add(asyncio.create_task(self._answer(request)))
-                answered = [task for task in running if task.done()]
-                running.difference_update(answered)
-                for task in answered:
-                    yield task.result()
-        finally:
-            left: list[asyncio.Task[Any]] = [*running] if reading is None else [*running, reading]
-            for task in left:
-                task.cancel()
+        answers = side_by_side(request_iterator, self._answer, self._prepare)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
 
     async def Assess(  # noqa: N802
         self, request: lender_pb2.AssessRequest, context: Context
     ) -> lender_pb2.AssessResponse:
         """One borrower, and what follows for a loan."""
         return await self._deciding.assess(request)
+
+    async def Assessments(  # noqa: N802
+        self, request_iterator: AsyncIterator[lender_pb2.AssessmentsRequest], context: Context
+    ) -> AsyncIterator[lender_pb2.AssessmentsResponse]:
+        """Many borrowers; answers come as they are ready."""
+        answers = side_by_side(request_iterator, self._decide, self._prepare_cases)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
 
     async def Disclose(  # noqa: N802
         self, request: lender_pb2.DiscloseRequest, context: Context
@@ -83,28 +76,44 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
         return await self._disclosing.disclose(request, CALLER.get().name)
 
     async def _answer(self, request: lender_pb2.ExposuresRequest) -> lender_pb2.ExposuresResponse:
-        try:
-            return lender_pb2.ExposuresResponse(id=request.id, response=await self._asking.exposure(request.request))
-        except PlimsollError as error:
-            return _failed(request, error)
-        except Exception:
-            log.exception("question failed")  # a bug of ours costs one answer, not those of the whole stream
-            return _failed(request, PlimsollError("INTERNAL", "the node failed to answer this; its log says why"))
+        response = await _outcome(self._asking.exposure(request.request))
+        if isinstance(response, lender_pb2.Failure):
+            return lender_pb2.ExposuresResponse(id=request.id, failure=response)
+        return lender_pb2.ExposuresResponse(id=request.id, response=response)
+
+    async def _decide(self, request: lender_pb2.AssessmentsRequest) -> lender_pb2.AssessmentsResponse:
+        response = await _outcome(self._deciding.assess(request.request))
+        if isinstance(response, lender_pb2.Failure):
+            return lender_pb2.AssessmentsResponse(id=request.id, failure=response)
+        return lender_pb2.AssessmentsResponse(id=request.id, response=response)
+
+    async def _prepare(self, requests: Sequence[lender_pb2.ExposuresRequest]) -> None:
+        await _outcome(self._asking.prepare([each.request for each in requests]))
+
+    async def _prepare_cases(self, requests: Sequence[lender_pb2.AssessmentsRequest]) -> None:
+        await _outcome(self._asking.prepare([each.request.question for each in requests]))
 
 
-def _failed(request: lender_pb2.ExposuresRequest, error: PlimsollError) -> lender_pb2.ExposuresResponse:
-    failure = lender_pb2.Failure(reason=error.reason, message=error.message, path=error.path, status=error.grpc_status)
-    return lender_pb2.ExposuresResponse(id=request.id, failure=failure)
+async def _outcome(work: Awaitable[T]) -> T | lender_pb2.Failure:
+    """What comes of one question among many."""
+    try:
+        return await work
+    except PlimsollError as error:
+        return _failed(error)
+    except Exception:
+        log.exception("question failed")  # a bug of ours costs one answer, not those of the whole stream
+        return _failed(PlimsollError("INTERNAL", "the node failed to answer this; its log says why"))
 
 
-def _next(requests: AsyncIterator[T]) -> asyncio.Task[T | None]:
-    """The next request, None at the stream's end: something to wait for among others, as a caller may send one
-    question, and the next one when it has the answer."""
-
-    async def read() -> T | None:
-        return await anext(requests, None)
-
-    return asyncio.create_task(read())
+def _failed(error: PlimsollError) -> lender_pb2.Failure:
+    retry = error.retry if isinstance(error, Exhausted) else None
+    return lender_pb2.Failure(
+        reason=error.reason,
+        message=error.message,
+        path=error.path,
+        status=error.grpc_status,
+        retry_seconds=math.ceil(retry or 0),
+    )
 
 
 async def _bounded(

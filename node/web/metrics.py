@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 from node.chain.freshness import Freshness
 from node.clock import Clock
 from node.consortium import Consortium
+from node.lending.quotas import Used
 from node.upkeep.leveldb import LevelStore
-from node.web.quotas import Used
 from node.wire.connections import Connections
 from node.wire.tally import Tally
 

@@ -22,13 +22,13 @@ from ledger.web import Web
 from node.assembly import Assembly
 from node.clock import Clock
 from node.consortium import Consortium
+from node.lending.quotas import Used
 from node.state import State
 from node.upkeep.leveldb import LevelStore
 from node.web.contexts import Contexts
 from node.web.metrics import Facts, Metrics
 from node.web.outside import Outside
 from node.web.publication import checkpoint
-from node.web.quotas import Used
 from node.web.server import WebServer
 from node.web.site import COSTS, Site, metrics_only
 from node.wire.connections import Connections

@@ -108,6 +108,9 @@ class FakeNode(
     def Exposures(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         yield from self._stream("Exposures", list(request_iterator), context)
 
+    def Assessments(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
+        yield from self._stream("Assessments", list(request_iterator), context)
+
     def Report(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         yield from self._stream("Report", list(request_iterator), context)
 
