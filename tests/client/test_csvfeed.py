@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plimsoll.v1 import lender_pb2
 
-from client.csvfeed import MAX_BATCH_BYTES, MAX_LINE, FeedBatch, read_feed
+from client.csvfeed import MAX_BATCH_BYTES, FeedBatch, read_feed
+from client.csvlines import MAX_LINE
 from ledger.errors import InvalidInput, PlimsollError
 from ledger.feed import COLUMNS, MAX_BATCH_ROWS, NUMBERS
 from ledger.loan import MAX_AMOUNT
