@@ -3,6 +3,7 @@
     config.toml            member, addresses, tuning (ledger.config)
     decision.toml          the lender's decision policy (ledger.decision); may be absent
     feed-guard.toml        when a feed is kept back (ledger.feed_guard); may be absent
+    watch.toml             what counts as a change of borrowers that are watched (ledger.monitoring); may be absent
     card                   the public card (ledger.card)
     manifest.note          the founding manifest, with its signatures; absent until adopted
     lineage                that one and its successors, with the approvals (ledger.lineage); absent before the first
@@ -25,6 +26,7 @@ from ledger.caller import Role
 CONFIG = "config.toml"
 DECISION = "decision.toml"
 FEED_GUARD = "feed-guard.toml"
+WATCH = "watch.toml"
 CARD = "card"
 MANIFEST = "manifest.note"
 LINEAGE = "lineage"
