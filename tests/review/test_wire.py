@@ -61,6 +61,7 @@ def test_a_number_too_large_among_the_sizes_is_no_size():
     inquiry.inquiry.ClearField("sizes")
     inquiry.inquiry.ClearField("frozen")
     inquiry.inquiry.ClearField("conflicting")
+    inquiry.inquiry.ClearField("settled")
     body = inquiry.inquiry.SerializeToString()
     for packed, sound in ((b"\x05\x06", True), (b"\x80" * 9 + b"\x02", False), (b"\x80" * 10 + b"\x01", False)):
         whole = body + b"\x3a" + bytes([len(packed)]) + packed
