@@ -31,6 +31,7 @@ from client.cli import (
     receipt,
     replay,
     report,
+    screen,
     simulate,
     status,
 )
@@ -79,6 +80,7 @@ for _name, _function in (
     ("report", report.report),
     ("exposure", exposure.exposure),
     ("assess", assess.assess),
+    ("screen", screen.screen),
     ("disclose", disclose.disclose),
     ("receipt", receipt.receipt),
 ):

@@ -18,7 +18,7 @@ from scripts.benchmarks.figure import Figure, show
 from scripts.benchmarks.stage import Stage
 
 #: In an order in which each leaves the nodes fit for the next.
-NAMES = ("receipt", "publish", "query", "gossip", "replicate", "audit", "memory")
+NAMES = ("receipt", "publish", "query", "screen", "gossip", "replicate", "audit", "memory")
 #: Takes a million records and minutes, so it runs only when named, or with --full.
 LONG = "memory"
 
