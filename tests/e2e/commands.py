@@ -29,6 +29,16 @@ def plimsoll(cluster: Cluster, member: str, *arguments: object, code: int = 0) -
     return json.loads(done.stdout or done.stderr)
 
 
+def started(cluster: Cluster, member: str, *arguments: object) -> subprocess.Popen[bytes]:
+    """The same, not waited for, and silent."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", _PROGRAM, "--home", str(cluster.home_folder(member)), *map(str, arguments)],
+        env=cluster.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
 def listed(cluster: Cluster, member: str, identity: str) -> bool:
     """Whether a member's node knows of this proposal."""
     return any(each.manifest.hex() == identity for each in cluster.session(member, "operator").proposals())
