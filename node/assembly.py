@@ -49,6 +49,7 @@ from node.lending.quotas import Allowance
 from node.lending.reporting import Reporting
 from node.lending.shelf import Shelf
 from node.lending.workers import Workers
+from node.monitoring.watchlist import Watchlist
 from node.upkeep.stores import own_stretches
 from node.wire.links import Link
 
@@ -75,6 +76,7 @@ class Foundation:
     timing: Timing | None = None
     alone: bool = False
     guard: FeedGuard | None = None
+    watchlist: Watchlist | None = None
 
 
 class Assembly:

@@ -37,6 +37,10 @@ from node.lending.deciding import Deciding
 from node.lending.guarding import FeedGuard
 from node.lending.quarantine import Quarantine
 from node.lending.workers import Workers
+from node.monitoring.desk import WatchDesk
+from node.monitoring.monitoring import Monitoring
+from node.monitoring.notifying import Notifying
+from node.monitoring.watchlist import Watchlist
 from node.services.audit import AuditService
 from node.services.lender import LenderService
 from node.services.operator import OperatorService
@@ -112,6 +116,7 @@ class Node:
                     guard=FeedGuard(
                         Quarantine(book_store, keyring.book_key, self._rng), self._home.folder / layout.FEED_GUARD
                     ),
+                    watchlist=Watchlist(book_store, keyring.book_key, self._rng),
                 )
                 disk = Disk([chain_store, book_store], config.reserve_mib * MIB)
                 backups = Backups(self._home, chain_store, book_store, self._clock)
@@ -182,7 +187,10 @@ class Node:
         audit = AuditService(parts.chain, lambda: governance.lineage, parts.witnessed, **outside)
         audit_pb2_grpc.add_AuditServiceServicer_to_server(audit, server.grpc)
         deciding = Deciding(consortium, parts.asking, self._home.folder / layout.DECISION, clock)
-        lender = LenderService(parts.asking, parts.reporting, deciding, parts.disclosing)
+        monitoring, notifying = self._watching(foundation, parts, deciding)
+        alerting += [monitoring, notifying]
+        desk = WatchDesk(monitoring, foundation.book.has_loan, lambda: consortium.manifest.time_zone, clock, self._rng)
+        lender = LenderService(parts.asking, parts.reporting, deciding, parts.disclosing, desk)
         lender_pb2_grpc.add_LenderServiceServicer_to_server(lender, server.grpc)
         operator = OperatorService(state, backups, governance, parts.reporting)
         operator_pb2_grpc.add_OperatorServiceServicer_to_server(operator, server.grpc)
@@ -196,6 +204,8 @@ class Node:
             "governance": governance.run(),
             "successions": successions.run(),
             "renewal": renewal.run(),
+            "monitoring": monitoring.run(),
+            "notifying": notifying.run(),
             **({} if http is None else http.background()),
         }
         background = [asyncio.create_task(work, name=name) for name, work in running.items()]
@@ -207,6 +217,24 @@ class Node:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+
+    def _watching(self, foundation: Foundation, parts: Assembly, deciding: Deciding) -> tuple[Monitoring, Notifying]:
+        """What asks about borrowers by itself, and what tells of it."""
+        watchlist, consortium = foundation.watchlist, foundation.consortium
+        assert watchlist is not None
+        home, policy = self._home.folder, self._home.folder / layout.WATCH
+        monitoring = Monitoring(
+            consortium,
+            watchlist,
+            parts.asking.exposure,
+            foundation.book.has_loan,
+            deciding.policy_for,
+            policy,
+            self._clock,
+        )
+        notifying = Notifying(consortium, watchlist, home, policy, self._clock)
+        monitoring.on_events = notifying.kick
+        return monitoring, notifying
 
 
 async def _until(stop: asyncio.Event, background: list[asyncio.Task[None]]) -> None:

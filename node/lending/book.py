@@ -54,6 +54,11 @@ class Book:
         """The record of a canonical identity, or None."""
         return self.get_many([borrower])[0]
 
+    def has_loan(self, borrower: str) -> bool:
+        """Whether a canonical identity has a loan here that is open. Raises Unverified."""
+        record = self.get(borrower)
+        return record is not None and any(loan.open for loan in record.loans)
+
     def get_many(self, borrowers: Sequence[str]) -> list[sealed_pb2.BookRecord | None]:
         """The records in the order asked for. Raises Unverified where one does not open: it is damaged or not ours."""
         places = [self._place(borrower) for borrower in borrowers]

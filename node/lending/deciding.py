@@ -45,7 +45,7 @@ class Deciding:
         """Raises InvalidInput before anything is asked; then as `Asking.exposure`."""
         application = _application(request)
         reference = _reference(request.reference)
-        policy = await asyncio.to_thread(self._policy_for, request.policy)
+        policy = await asyncio.to_thread(self.policy_for, request.policy)
         response = await self._asking.exposure(request.question)
         member, manifest = self._consortium.member, self._consortium.manifest
         record = Record(
@@ -59,7 +59,8 @@ class Deciding:
         )
         return _message(record, response)
 
-    def _policy_for(self, given: bytes) -> DecisionPolicy:
+    def policy_for(self, given: bytes = b"") -> DecisionPolicy:
+        """The policy in these bytes; else the lender's own as it is now, else the default one. Raises InvalidInput."""
         manifest = self._consortium.manifest
         try:
             policy = parse_decision_policy(given) if given else parse_decision_policy(files.read(self._policy))

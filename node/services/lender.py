@@ -16,6 +16,7 @@ from node.lending.asking import Asking
 from node.lending.deciding import Deciding
 from node.lending.disclosing import Disclosing
 from node.lending.reporting import Reporting
+from node.monitoring.desk import WatchDesk
 from node.services.stream import side_by_side
 from node.wire.gate import CALLER, Context
 
@@ -26,10 +27,13 @@ log = structlog.get_logger()
 class LenderService(lender_pb2_grpc.LenderServiceServicer):
     """Translates; a stream's questions are asked side by side."""
 
-    def __init__(self, asking: Asking, reporting: Reporting, deciding: Deciding, disclosing: Disclosing) -> None:
+    def __init__(
+        self, asking: Asking, reporting: Reporting, deciding: Deciding, disclosing: Disclosing, desk: WatchDesk
+    ) -> None:
         self._asking = asking
         self._deciding = deciding
         self._disclosing = disclosing
+        self._desk = desk
         self._reporting = reporting
 
     async def Report(  # noqa: N802 -- gRPC's names
@@ -74,6 +78,42 @@ class LenderService(lender_pb2_grpc.LenderServiceServicer):
     ) -> lender_pb2.DiscloseResponse:
         """One of this lender's own positions, opened."""
         return await self._disclosing.disclose(request, CALLER.get().name)
+
+    async def WatchBorrower(  # noqa: N802
+        self, request: lender_pb2.WatchBorrowerRequest, context: Context
+    ) -> lender_pb2.WatchBorrowerResponse:
+        """One of this lender's own borrowers, from now on."""
+        return await self._desk.watch(request, CALLER.get().name)
+
+    async def UnwatchBorrower(  # noqa: N802
+        self, request: lender_pb2.UnwatchBorrowerRequest, context: Context
+    ) -> lender_pb2.UnwatchBorrowerResponse:
+        """No longer."""
+        return await self._desk.unwatch(request.borrower, CALLER.get().name)
+
+    async def CheckWatched(  # noqa: N802
+        self, request: lender_pb2.CheckWatchedRequest, context: Context
+    ) -> lender_pb2.CheckWatchedResponse:
+        """One that is watched, now."""
+        return await self._desk.check(request.borrower)
+
+    async def Watched(  # noqa: N802
+        self, request: lender_pb2.WatchedRequest, context: Context
+    ) -> lender_pb2.WatchedResponse:
+        """One part of the list."""
+        return await self._desk.watched(request)
+
+    async def Events(  # noqa: N802
+        self, request: lender_pb2.EventsRequest, context: Context
+    ) -> lender_pb2.EventsResponse:
+        """What watching has found."""
+        return await self._desk.events(request)
+
+    async def AcknowledgeEvent(  # noqa: N802
+        self, request: lender_pb2.AcknowledgeEventRequest, context: Context
+    ) -> lender_pb2.AcknowledgeEventResponse:
+        """One of these has been dealt with."""
+        return await self._desk.acknowledge(request.id, CALLER.get().name)
 
     async def _answer(self, request: lender_pb2.ExposuresRequest) -> lender_pb2.ExposuresResponse:
         response = await _outcome(self._asking.exposure(request.request))
