@@ -352,6 +352,14 @@ class Gossip:
             await self.witnessing.learn(shown.witnessed)
             await self.witnessing.unasked.learn(peer.link.member, shown.cosigned)
 
+    async def compare(self, member: str) -> None:
+        """Compares with one member at once, where it is known to be ahead; it is left at that where this fails."""
+        if member in self._peers:
+            try:
+                await self._compare(self._peers[member])
+            except Exception as error:  # noqa: BLE001 -- see _note
+                _note("comparing failed", self._peers[member], error)
+
     async def _hear(self, held: Log, claim: _Claim | None) -> int:
         """The size of a log at a peer: of a head that its author signed. A head of another history is a fork; one that
         completes what is held here is taken over."""

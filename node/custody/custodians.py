@@ -8,6 +8,7 @@ from plimsoll.v1 import peer_pb2
 
 from ledger.errors import Unavailable
 from ledger.findings import Findings
+from ledger.manifest import Manifest
 from node.consortium import Consortium
 from node.custody.custody import Custody
 from node.wire.links import Link
@@ -22,14 +23,18 @@ class Custodians:
         self._custody = custody
         self._links = links
 
-    def order(self) -> list[str]:
-        """Itself if it holds shares, then those that answered last time by latency, then the others."""
-        names = self._custody.keeping.custodians
+    def order(self, keeping: Manifest) -> list[str]:
+        """Itself if it holds shares, then those that answered last time by latency, then the others.
+
+        keeping: the manifest whose custodians hold the shares that are asked for. The keys in force may be others by
+        now, and these may have other custodians.
+        """
+        names = keeping.custodians
         return sorted((name for name in names if name == self._member or name in self._links), key=self._cost)
 
-    def latency(self) -> float:
-        """Smoothed seconds the custodians asked take to answer."""
-        links = (self._links.get(name) for name in self._custody.keeping.custodians)
+    def latency(self, keeping: Manifest) -> float:
+        """Smoothed seconds that these custodians take to answer."""
+        links = (self._links.get(name) for name in keeping.custodians)
         return max((link.latency for link in links if link is not None), default=0.0)
 
     async def evaluate(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from ledger.chain import Chain
 from ledger.checkpoint import parse_head_text
 from ledger.custodian import Custodian
 from ledger.errors import InvalidInput, Refused, Unready, Unverified
+from ledger.evaluation import Evaluation
 from ledger.findings import Examiner, Findings
 from ledger.freezing import Freezing, NothingFrozen
 from ledger.inquiry import Inquiry
@@ -40,7 +42,7 @@ log = structlog.get_logger()
 #: Seconds that other custodians may take to store the log up to an inquiry, before it is answered without them.
 PASS_ON_TIMEOUT = 0.5
 #: Seconds that this node may take to learn of a manifest or a key epoch that an asker knows already; and between looks.
-CATCH_UP_TIMEOUT, LOOK_AGAIN = 3.0, 0.1
+CATCH_UP_TIMEOUT, LOOK_AGAIN = 4.0, 0.1
 #: Seconds that entries which an inquiry names may take to be fetched.
 FETCH_TIMEOUT = 4.0
 
@@ -139,10 +141,11 @@ class Custody:
 
     async def evaluate(self, caller: str, request: peer_pb2.EvaluateRequest) -> peer_pb2.EvaluateResponse:
         """Checks E1 to E4 and the batch evaluated. `caller` is the member of the caller's certificate."""
-        self._check_ready()
         if request.HasField("tail"):
             await self._join(caller, request.tail)
         self._gossip.check_one_history(caller)
+        await self._catch_up_with_evaluation(caller, request.index)
+        self._check_ready()
         return await self._answer(
             self._evaluations, caller, lambda custodian: custodian.evaluate(caller, request, self._now())
         )
@@ -154,11 +157,11 @@ class Custody:
 
         findings: see `Custodian.answer`; for this node's own questions alone.
         """
-        self._check_ready()
         if request.HasField("tail"):
             await self._join(caller, request.tail)
         self._gossip.check_one_history(caller)
-        await self._catch_up_with(request.entry)
+        await self._catch_up_with_inquiry(caller, request.entry)
+        self._check_ready()
         passing = asyncio.create_task(self._pass_on(caller, request))  # while it is worked out
         try:
             response = await self._answer(
@@ -210,18 +213,43 @@ class Custody:
                 refusal = error
         raise refusal
 
-    async def _catch_up_with(self, entry: bytes) -> None:
-        """Waits a little where the asker knows of a later manifest or key epoch than this node does yet."""
-        try:
+    async def _catch_up_with_inquiry(self, caller: str, entry: bytes) -> None:
+        with suppress(InvalidInput):  # refused where the rest is
             inquiry = Inquiry.parse(entry)
-        except InvalidInput:
-            return  # refused where the rest is
-        deadline = self._clock.monotonic() + CATCH_UP_TIMEOUT
-        while self._clock.monotonic() < deadline:
-            known = self._followed.get(inquiry.manifest) is not None
-            if known and (inquiry.epoch in self._custodians or inquiry.epoch <= max(self._custodians)):
-                return
-            await asyncio.sleep(LOOK_AGAIN)
+            await self._catch_up_with(caller, inquiry.epoch, inquiry.manifest)
+
+    async def _catch_up_with_evaluation(self, caller: str, index: int) -> None:
+        held = self._chain.log(caller)
+        if index < held.size:
+            with suppress(InvalidInput):  # likewise
+                await self._catch_up_with(caller, Evaluation.parse(held.entry(index)).epoch)
+
+    async def _catch_up_with(self, caller: str, epoch: int, manifest: bytes | None = None) -> None:
+        """Waits a little where the asker knows of a later manifest or key epoch than this node does yet. It is asked
+        for what it knows: keys are final as soon as heads are known to be witnessed (protocol section 5), and by itself
+        this node might hear of them a heartbeat later only."""
+        if self._knows(epoch, manifest):
+            return
+        comparing = asyncio.create_task(self._gossip.compare(caller))
+        try:
+            deadline = self._clock.monotonic() + CATCH_UP_TIMEOUT
+            while self._clock.monotonic() < deadline:
+                await asyncio.sleep(LOOK_AGAIN)
+                if self._knows(epoch, manifest):
+                    return
+        finally:
+            comparing.cancel()
+
+    def _knows(self, epoch: int, manifest: bytes | None) -> bool:
+        """Whether there is nothing to wait for: no shares of this epoch will come that are not here."""
+        history = self._followed
+        if manifest is not None and history.get(manifest) is None:
+            return False
+        if epoch <= max(self._custodians, default=0):
+            return True
+        if self._ceremonies.lost and self.keys is not None and epoch <= self.keys.epoch:
+            return True
+        return epoch <= history.current.epoch and self._member not in history.keeping(epoch).custodians
 
     async def _join(self, caller: str, tail: peer_pb2.Block) -> None:
         """The tail of the caller's log goes into the replica, durable, before anything is answered."""

@@ -51,6 +51,8 @@ log = structlog.get_logger()
 TIMEOUT = 5.0
 #: Seconds after which another custodian is asked (design section 6); more where custodians are slower than that lately.
 PATIENCE = 0.010
+#: Seconds for which custodians that do not know the keys yet are asked again.
+BEHIND = 5.0
 #: Seconds that reading the sums may take.
 SEARCH = 10.0
 #: Bytes.
@@ -170,9 +172,10 @@ class Asking:
                 return query.accept(place, response, is_own=True)
             return await self._off_loop(lambda: query.accept(place, response))
 
-        patience = max(PATIENCE, 2 * self._custodians.latency())
+        patience = max(PATIENCE, 2 * self._custodians.latency(custodians))
         try:
-            return await ask_quorum(self._custodians.order(), custodians.threshold, ask, patience)
+            order = self._custodians.order(custodians)
+            return await ask_quorum(order, custodians.threshold, ask, patience, BEHIND)
         finally:
             await asyncio.gather(examined, return_exceptions=True)
 

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 #: Seconds a custodian may take for a batch, and after which another is asked: for one element, and more for each.
 TIMEOUT, TIMEOUT_EACH = 5.0, 0.03
 PATIENCE, PATIENCE_EACH = 0.5, 0.003
+#: Seconds for which custodians that do not know the keys yet are asked again.
+BEHIND = 5.0
 
 
 class Pseudonyms:
@@ -81,7 +83,7 @@ class Pseudonyms:
         keys = self._custody.keys
         if keys is None:
             raise Unready("NO_KEYS", "the key ceremony is not final yet")
-        consortium, keeping = self._consortium.id, self._custody.keeping
+        consortium, keeping = self._consortium.id, self._consortium.history.keeping(keys.epoch)
         batch = await self._off_loop(Batch, borrowers, consortium, keys, keeping.threshold, self._rng)
         index = await self._committer.append([batch.entry(int(self._clock.unix()))])
         request = peer_pb2.EvaluateRequest(tail=tail(self._own(), index), index=index, elements=batch.elements)
@@ -94,7 +96,8 @@ class Pseudonyms:
             return good
 
         patience = PATIENCE + PATIENCE_EACH * len(borrowers)
-        failures = await ask_quorum(self._custodians.order(), keeping.threshold, ask, patience)
+        order = self._custodians.order(keeping)
+        failures = await ask_quorum(order, keeping.threshold, ask, patience, BEHIND)
         for member, error in failures.items():
             log.warning("custodian failed to evaluate", custodian=member, why=str(error))
         found: list[bytes] = await self._off_loop(batch.finish)

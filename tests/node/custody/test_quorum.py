@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ledger.errors import Exhausted, Unavailable
+from ledger.errors import Exhausted, Refused, Unavailable, Unready
 from node.custody.quorum import ask_quorum
 
 ORDER = ["a", "b", "c", "d", "e"]
@@ -85,3 +85,49 @@ async def test_a_single_refusal_hides_nobody_who_is_missing():
 async def test_a_bug_is_not_mistaken_for_a_custodian_that_is_down():
     with pytest.raises(ZeroDivisionError):
         await ask_quorum(ORDER, 3, Custodians(a=ZeroDivisionError()), 0.01)
+
+
+class Late(Custodians):
+    """Some learn only with time that the keys are final."""
+
+    def __init__(self, refusals):
+        super().__init__()
+        self.refusals = refusals
+
+    async def __call__(self, member):
+        self.asked.append(member)
+        if self.refusals.get(member):
+            raise self.refusals[member].pop()
+        return True
+
+
+OTHER, NONE = Refused("OTHER_EPOCH", "the key epoch in force is 1"), Unready("NO_SHARES", "holds no shares")
+
+
+async def test_who_does_not_know_the_keys_yet_is_asked_again_where_nobody_else_is_left():
+    custodians = Late({"a": [OTHER], "b": [OTHER, NONE], "c": [NONE]})
+    assert await ask_quorum(ORDER, 5, custodians, 1.0, 5.0) == {}
+    assert custodians.asked[:5] == ORDER
+    assert set(custodians.asked[5:]) == {"a", "b", "c"}
+
+
+async def test_but_nobody_waits_for_it_where_others_suffice():
+    custodians = Late({"a": [NONE], "b": [OTHER]})
+    started = time.monotonic()
+    assert sorted(await ask_quorum(ORDER, 3, custodians, 1.0, 5.0)) == ["a", "b"]
+    assert custodians.asked == ORDER
+    assert time.monotonic() - started < 0.2
+
+
+async def test_nor_for_ever():
+    custodians = Late({"a": [NONE] * 100, "b": [OTHER] * 100, "c": [OTHER] * 100})
+    with pytest.raises(Refused, match="OTHER_EPOCH"):
+        await ask_quorum(ORDER, 3, custodians, 1.0, 0.3)
+    assert 1 < custodians.asked.count("a") < 5
+
+
+async def test_nor_where_too_few_would_be_left_all_the_same():
+    custodians = Late({"a": [gone("a")], "b": [gone("b")], "c": [gone("c")], "d": [NONE]})
+    with pytest.raises(Unavailable, match="TOO_FEW_CUSTODIANS"):
+        await ask_quorum(ORDER, 3, custodians, 1.0, 60.0)
+    assert custodians.asked == ORDER
