@@ -216,8 +216,8 @@ def test_a_message_beyond_all_bounds_is_refused_by_its_size(consortium: Cluster)
 def test_bytes_that_are_no_message_are_refused_and_leave_the_node_well(consortium: Cluster) -> None:
     endpoint = consortium.endpoint(LENDER, "lender")
     channel = consortium.channel(LENDER, endpoint.key, endpoint.certificate)
-    for method in ("LenderService.Report", "LenderService.Exposure", "LenderService.Exposures"):
-        call, empty = bare_call(channel, method)
+    for method in ("Report", "Exposure", "Exposures", "Assess", "Assessments"):
+        call, empty = bare_call(channel, f"LenderService.{method}")
         garbage = b"\xff\xff\xff\xff\x07"
         failure = refusal_of(call, garbage if isinstance(empty, bytes) else iter([garbage]))
         assert failure.brief == ("INVALID_ARGUMENT", "BAD_MESSAGE", ""), method

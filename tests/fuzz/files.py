@@ -11,6 +11,7 @@ from typing import Any
 from client.audit import docket, memory
 from client.audit.report import Finding
 from client.csvfeed import read_feed
+from client.screening import cases, rows
 from client.text import one_line
 from ledger import founding
 from ledger.address import parse_address
@@ -227,6 +228,34 @@ def _feeds() -> Iterator[bytes]:
     yield ("\ufeff" + "\r\n".join(lines)).encode()
 
 
+# -- portfolios
+
+
+def _portfolio(raw: bytes) -> None:
+    read = cases.read_cases(raw, needs_consent=False)
+    assert len({case.borrower for case in read}) == len(read)
+    assert all(1 < case.line <= raw.count(b"\n") + 1 for case in read)
+
+
+def _portfolios() -> Iterator[bytes]:
+    lines = [",".join(cases.COLUMNS), f'test:1,800000,5,1,"case ""1""",{"5f" * 32}', "test:2,,,,,", ""]
+    yield "\n".join(lines).encode()
+    yield ("\ufeff" + "\r\n".join(lines)).encode()
+
+
+def _screened(raw: bytes) -> None:
+    row = rows.parse(raw.split(b"\n")[0])
+    assert rows.parse(rows.encode(row).removesuffix(b"\n")) == row
+
+
+def _answers() -> Iterator[bytes]:
+    known = rows.Row(2, 'case "1", 2', "review", True, 0, "", 3, 2, 1, 4, 5, "pass", ("LENDERS", "OVERDUE"), 7, 32 * "5f")
+        2, 'case "1", 2', "review", True, 0, "", 3, 2, 1, 4, 5, "pass", ("LENDERS", "OVERDUE"), 7, "5f" * 32
+    )
+    for row in (known, rows.Row(3, "", error="TIMEOUT", again=True)):
+        yield rows.encode(row).removesuffix(b"\n")
+
+
 # -- what an audit remembers
 
 
@@ -293,6 +322,8 @@ TARGETS = (
     Target("sealed-file", _sealed_file, lambda: list(_sealed_files())),
     Target("passphrase", _passphrase, lambda: [b"correct horse", b"words\r\n"]),
     Target("feed", _feed, lambda: list(_feeds()), (*words('" "" , \\ test:000002 2026-02-29 special-mention'), b"\r")),
+    Target("portfolio", _portfolio, lambda: list(_portfolios()), (*words('"" "" , \\ test:2 5f'), b"\r")),
+    Target("screened", _screened, lambda: list(_answers()), (*words('"" , true false'), b"\r")),
     Target("audit-state", _memory, lambda: list(_memories()), JSON),
     Target("audit-findings", _docket, lambda: list(_dockets()), JSON),
 )

@@ -24,6 +24,7 @@ from client.consent import from_digest
 from ledger.block import blocks_from, head_block
 from ledger.checkpoint import parse_head_text
 from ledger.cosigned import open_cosigned, spoken_at, verify_witnessed_in
+from ledger.decision import DecisionPolicy, parse_decision_policy, render_decision_policy
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.feed import FeedReader
 from ledger.history import History
@@ -36,7 +37,7 @@ from ledger.shown import opened_shown
 from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
 from ledger.witnessed import Collected
-from node.lending import asking
+from node.lending import asking, deciding
 from node.services.audit import AuditService
 from node.wire import gate
 from tests import lenders
@@ -259,6 +260,14 @@ def _asked(request: Any) -> None:
     asking._checked(request)
 
 
+def _assessed(request: Any) -> None:
+    asking._checked(request.question)
+    deciding._application(request)
+    deciding._reference(request.reference)
+    if request.policy:
+        parse_decision_policy(request.policy)
+
+
 def _receipted(response: Any) -> None:
     Receipt.parse(response.receipt).verify(response.entry, sample_logs.SIGNER.key)
 
@@ -282,6 +291,8 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "ReportRequest": _report,
     "ExposureRequest": _asked,
     "ExposuresRequest": lambda request: _asked(request.request),
+    "AssessRequest": _assessed,
+    "AssessmentsRequest": lambda request: _assessed(request.request),
     "ExposureResponse": plain.exposure,
     "ManifestResponse": _manifests,
     "SuccessorRequest": lambda request: governance.lineages()[1].succession_of(request.previous),
@@ -292,6 +303,12 @@ READERS: Mapping[str, Callable[[Any], object]] = {
 def _question() -> lender_pb2.ExposureRequest:
     digest = from_digest("5f" * 32).digest
     return lender_pb2.ExposureRequest(borrower=BORROWER, purpose=entry_pb2.PURPOSE_PRE_LOAN, consent_digest=digest)
+
+
+def _case() -> lender_pb2.AssessRequest:
+    loan = lender_pb2.ProposedLoan(principal=100_000, monthly_due=10_000)
+    policy = render_decision_policy(DecisionPolicy()).encode()
+    return lender_pb2.AssessRequest(question=_question(), income=800_000, loan=loan, policy=policy, reference="case 7")
 
 
 def _rows() -> list[lender_pb2.FeedRow]:
@@ -329,6 +346,8 @@ SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
     "ReportRequest": lambda: [lender_pb2.ReportRequest(rows=_rows())],
     "ExposureRequest": lambda: [_question()],
     "ExposuresRequest": lambda: [lender_pb2.ExposuresRequest(id=7, request=_question())],
+    "AssessRequest": lambda: [_case()],
+    "AssessmentsRequest": lambda: [lender_pb2.AssessmentsRequest(id=7, request=_case())],
     "WitnessRequest": lambda: [
         peer_pb2.WitnessRequest(head=note, witnessed=governance.cosigned_heads()[0])
         for note in governance.cosigned_heads()
