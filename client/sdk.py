@@ -125,6 +125,44 @@ class Session:
         """One of the lender's own published positions, opened (ledger.disclosure): a secret."""
         return self._call(self._lender.Disclose, request, CALL_TIMEOUT)
 
+    def watch_borrower(self, request: lender_pb2.WatchBorrowerRequest) -> lender_pb2.Watch:
+        """Puts one of the lender's own borrowers on the watch list."""
+        return self._call(self._lender.WatchBorrower, request, CALL_TIMEOUT).watch
+
+    def unwatch_borrower(self, borrower: str) -> lender_pb2.Watch:
+        """Takes one off it, for good."""
+        request = lender_pb2.UnwatchBorrowerRequest(borrower=borrower)
+        return self._call(self._lender.UnwatchBorrower, request, CALL_TIMEOUT).watch
+
+    def check_watched(self, borrower: str, timeout: float = QUERY_TIMEOUT) -> lender_pb2.CheckWatchedResponse:
+        """Asks about one on the list now, and says what has changed since the last answer."""
+        return self._call(self._lender.CheckWatched, lender_pb2.CheckWatchedRequest(borrower=borrower), timeout)
+
+    def watched(self, *, ended: bool = False) -> Iterator[lender_pb2.Watch]:
+        """The watch list; ended: with what has ended, too."""
+        request = lender_pb2.WatchedRequest(ended=ended)
+        while True:
+            part = self._call(self._lender.Watched, request, CALL_TIMEOUT)
+            yield from part.watches
+            if not part.next:
+                return
+            request.after = part.next
+
+    def events(self, after: int = 0, *, acknowledged: bool = False) -> Iterator[lender_pb2.WatchEvent]:
+        """What watching has found, in order: events with higher numbers; acknowledged: those that were, too."""
+        request = lender_pb2.EventsRequest(after=after, acknowledged=acknowledged)
+        while True:
+            part = self._call(self._lender.Events, request, CALL_TIMEOUT)
+            yield from part.events
+            if not part.more:
+                return
+            request.after = part.last
+
+    def acknowledge_event(self, identity: str) -> lender_pb2.WatchEvent:
+        """Says that an event has been dealt with, by its id or its number alone."""
+        request = lender_pb2.AcknowledgeEventRequest(id=identity)
+        return self._call(self._lender.AcknowledgeEvent, request, CALL_TIMEOUT).event
+
     # -- any role
 
     def manifest(self) -> bytes:

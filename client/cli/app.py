@@ -34,6 +34,7 @@ from client.cli import (
     screen,
     simulate,
     status,
+    watching,
 )
 from client.cli.options import ConnectedCommand, JsonCommand, SharedGroup
 
@@ -87,6 +88,7 @@ for _name, _function in (
     app.command(_name, cls=ConnectedCommand)(_function)
 app.add_typer(auditing.app)
 app.add_typer(held.app)
+app.add_typer(watching.app)
 app.command("replay", cls=JsonCommand)(replay.replay)
 app.command("simulate", cls=JsonCommand)(simulate.simulate)
 app.command("demo", cls=JsonCommand)(demo.demo)

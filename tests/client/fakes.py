@@ -105,6 +105,24 @@ class FakeNode(
     def Disclose(self, request: lender_pb2.DiscloseRequest, context: grpc.ServicerContext) -> Any:  # noqa: N802
         return self._answer("Disclose", request, context)
 
+    def WatchBorrower(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("WatchBorrower", request, context)
+
+    def UnwatchBorrower(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("UnwatchBorrower", request, context)
+
+    def CheckWatched(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("CheckWatched", request, context)
+
+    def Watched(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("Watched", request, context)
+
+    def Events(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("Events", request, context)
+
+    def AcknowledgeEvent(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return self._answer("AcknowledgeEvent", request, context)
+
     def Exposures(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
         yield from self._stream("Exposures", list(request_iterator), context)
 
