@@ -249,7 +249,7 @@ def _screened(raw: bytes) -> None:
 
 
 def _answers() -> Iterator[bytes]:
-    known = rows.Row(2, 'case "1", 2', "review", True, 0, "", 3, 2, 1, 4, 5, "pass", ("LENDERS", "OVERDUE"), 7, 32 * "5f")
+    known = rows.Row(
         2, 'case "1", 2', "review", True, 0, "", 3, 2, 1, 4, 5, "pass", ("LENDERS", "OVERDUE"), 7, "5f" * 32
     )
     for row in (known, rows.Row(3, "", error="TIMEOUT", again=True)):
