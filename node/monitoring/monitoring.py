@@ -15,17 +15,15 @@ from pathlib import Path
 import structlog
 from plimsoll.v1 import entry_pb2, lender_pb2, sealed_pb2
 
-from ledger.decision import Application, DecisionPolicy
-from ledger.decision.assess import headroom
-from ledger.decision.facts import Facts, facts_of
+from ledger.decision import DecisionPolicy
 from ledger.errors import Exhausted, NotFound, PlimsollError, Refused, Unavailable, Unready
 from ledger.inquiry import DAY
-from ledger.monitoring import Event, Headroom, WatchPolicy, events, text
+from ledger.monitoring import WatchPolicy
 from ledger.monitoring.consent import question_digest
 from ledger.monitoring.schedule import RETRY, Pace, backoff, choose, due, earliest, pace
-from ledger.monitoring.texts import LANGUAGES
 from node.clock import Clock
 from node.consortium import Consortium
+from node.monitoring.finding import Finder
 from node.monitoring.policy import end_of_day, load
 from node.monitoring.watchlist import Watchlist
 from node.upkeep.ending import to_its_end
@@ -79,7 +77,7 @@ class Monitoring:
         self._consortium = consortium
         self._ask = ask
         self._has_loan = has_loan
-        self._decision = decision
+        self._finder = Finder(consortium, decision, clock)
         self._policy = policy
         self._clock = clock
         self._turns: dict[bytes, _Turn] | None = None
@@ -138,7 +136,8 @@ class Monitoring:
                 min(self._last, int(self._clock.unix())), allowed.gap, self._pause_until,
             )  # fmt: skip
             if chosen is None or (wait := chosen[0] - self._clock.unix()) > 0:
-                self._calm()
+                if not (turns and self._pause_until):
+                    self._calm()
                 return INTERVAL if chosen is None else min(INTERVAL, wait)
             await self._take_turn(bytes.fromhex(chosen[1]))
         except PlimsollError as error:
@@ -146,14 +145,13 @@ class Monitoring:
         except Exception as error:  # a bug of ours must not end the node, nor be asked about every second
             log.exception("watching failed")
             return self._failed(PlimsollError("INTERNAL", f"watching failed: {type(error).__name__}"))
-        self._failures = self._failing_since = self._pause_until = 0
-        self._problem = ""
+        self._calm()
         return 0.0
 
     def _calm(self) -> None:
-        """Nothing is due, and that could be told: a policy that could not be read has been put right."""
-        if not self._pause_until:
-            self._problem, self._failing_since = "", 0
+        """All is well, or there is nothing to do."""
+        self._failures = self._failing_since = self._pause_until = 0
+        self._problem = ""
 
     def _failed(self, error: PlimsollError) -> float:
         now = int(self._clock.unix())
@@ -214,15 +212,14 @@ class Monitoring:
     async def _evaluate_in_turn(self, record: sealed_pb2.WatchRecord) -> None:
         """What concerns this borrower alone does not keep the others waiting."""
         policy = await self.policy()
-        await asyncio.to_thread(self._decision)
+        await asyncio.to_thread(self._finder.check)
         try:
             await self._evaluate(record, policy)
         except (Unavailable, Unready):
             raise
-        except Exhausted as error:
-            if error.retry is not None:  # the member's own day is used up
-                raise
         except PlimsollError as error:
+            if error.reason == "QUOTA":  # the member's own day is used up
+                raise
             log.warning("a borrower on the watch list cannot be asked about", watch=record.watch.id, why=error.reason)
 
     async def _evaluate(self, record: sealed_pb2.WatchRecord, policy: WatchPolicy) -> list[lender_pb2.WatchEvent]:
@@ -239,61 +236,21 @@ class Monitoring:
         try:
             response = await self._ask(request)
         except PlimsollError as error:
-            if isinstance(error, Unready):  # nothing was logged
+            if isinstance(error, Unready) or (isinstance(error, Exhausted) and error.retry is not None):
+                # The node itself said no: nothing was logged.
                 record.begun.pop()
             await self._postpone(record, error.reason, RETRY)
             raise
-        found = await asyncio.to_thread(self._found, record, response, policy)
+        found = await asyncio.to_thread(self._finder.found, record, response, policy.rules)
         record.last.CopyFrom(response)
         watch.answered, watch.problem, record.retry = int(self._clock.unix()), "", 0
         return await self._write(record, found, policy.webhook is not None)
-
-    def _found(
-        self, record: sealed_pb2.WatchRecord, response: lender_pb2.ExposureResponse, policy: WatchPolicy
-    ) -> list[lender_pb2.WatchEvent]:
-        if not record.HasField("last"):
-            return []
-        manifest = self._consortium.manifest
-        facts = partial(facts_of, member=self._consortium.member, minor_per_major=manifest.minor_per_major)
-        before, now = facts(record.last), facts(response)
-        changed = events(before, now, policy.rules, manifest.minor_per_major, self._headroom(record, before, now))
-        return [self._message(event, record, response.inquiry_index) for event in changed]
-
-    def _headroom(self, record: sealed_pb2.WatchRecord, before: Facts, now: Facts) -> Headroom:
-        """By the decision policy as it is now, for both: what has changed is the borrower."""
-        if not record.watch.HasField("income"):
-            return Headroom()
-        application, policy = Application(record.watch.income), self._decision()
-        return Headroom(headroom(before, application, policy), headroom(now, application, policy))
-
-    def _message(self, event: Event, record: sealed_pb2.WatchRecord, inquiry: int) -> lender_pb2.WatchEvent:
-        manifest, watch = self._consortium.manifest, record.watch
-        return lender_pb2.WatchEvent(
-            time=int(self._clock.unix()),
-            watch=watch.id,
-            borrower=watch.borrower,
-            reference=watch.reference,
-            code=event.code,
-            before=event.before,
-            now=event.now,
-            limit=event.limit,
-            unit=event.unit,
-            limit_unit=event.limit_unit,
-            members=event.members,
-            inquiry_index=inquiry,
-            texts=[
-                lender_pb2.ReasonText(
-                    language=language, text=text(event, language, manifest.currency, manifest.minor_per_major)
-                )
-                for language in LANGUAGES
-            ],
-        )
 
     async def _end(self, record: sealed_pb2.WatchRecord) -> None:
         record.watch.ended = "CONSENT_ENDED"
         record.ClearField("last")
         notify = (await self.policy()).webhook is not None
-        await self._write(record, [self._message(Event("CONSENT_ENDED"), record, 0)], notify)
+        await self._write(record, [self._finder.ended(record)], notify)
 
     async def _postpone(self, record: sealed_pb2.WatchRecord, problem: str, seconds: int) -> None:
         record.watch.problem, record.retry = problem, int(self._clock.unix()) + seconds
