@@ -160,7 +160,7 @@ def test_sums_that_cannot_be_are_withheld_as_implausible(hostile: Hostile, borro
     impostor = hostile.impostor
     started = time.monotonic()
     answer = ask(hostile, borrower, impostor.position(borrower, with_amounts(impostor, **changes)))
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 25
     assert not answer.HasField("amounts")
     assert answer.withheld == "IMPLAUSIBLE"
     assert codes <= set(answer.implausible)
