@@ -134,6 +134,8 @@ def test_a_lender_that_lost_its_disk_has_lost_nothing_it_published(three: Cluste
     three.start(MINE)
     three.wait_until(lambda: three.status(MINE).borrowers == 310, "the book is there again")
     assert three.wait_same_heads() == before
+    # Keys are final where heads are known to be witnessed, which others tell of after the entries (protocol section 5).
+    three.wait_until(lambda: three.status(MINE).state == "serving", "it knows the keys")
     assert three.report(MINE, rows(200, 300)).published == 0
     assert three.report(MINE, rows(200, 1, more=5)).published == 1
     assert three.report(MINE, rows(200, 1)).published == 1

@@ -17,6 +17,7 @@ import pytest
 
 from ledger import home as layout
 from ledger.chain import Chain
+from ledger.feed import COLUMNS
 from node.upkeep.leveldb import LevelStore
 from node.upkeep.stores import log_names
 from tests.cluster import Cluster
@@ -65,7 +66,7 @@ class Machine:
         command = cluster.folder / "bin" / "plimsoll"
         command.parent.mkdir()
         program = "import sys; from client.cli import main; sys.exit(main())"
-        command.write_text(f'#!/bin/sh\ncd "{ROOT}" && exec "{sys.executable}" -c \'{program}\' "$@"\n')
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -c \'{program}\' "$@"\n')
         command.chmod(stat.S_IRWXU)
         self.environment = {
             **cluster.environment,
@@ -73,8 +74,11 @@ class Machine:
             "PLIMSOLL_HOME": str(self.home),
         }
         Path(self.places["/var/backups"]).mkdir()
+        #: Where whoever types is; their files lie there.
+        self.here = cluster.folder / "here"
+        self.here.mkdir()
 
-    def type(self, line: str, code: int = 0) -> str:
+    def type(self, line: str, code: int = 0, stdin: str = "") -> str:
         """One line of the page; what it prints."""
         if line == "systemctl stop plimsoll":
             self.cluster.stop(MINE)
@@ -86,7 +90,13 @@ class Machine:
         for place, here in self.places.items():
             line = line.replace(place, here)
         done = subprocess.run(
-            ["bash", "-c", line], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            ["bash", "-c", line],
+            cwd=self.here,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == code, f"{line}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -155,6 +165,25 @@ def lost_disk(machine: Machine, blocks: list[list[str]]) -> None:
     machine.cluster.wait_same_heads()
 
 
+def challenged(machine: Machine, blocks: list[list[str]]) -> None:
+    ((status, report),) = blocks
+    assert machine.type(status)
+    again = row("test:0", 45_000)
+    lines = [",".join(COLUMNS), ",".join(str(getattr(again, column)) for column in COLUMNS)]
+    (machine.here / "feed.csv").write_text("\n".join(lines) + "\n")
+    size = machine.cluster.sizes(MINE)[MINE]
+    machine.type(report)
+    assert machine.cluster.sizes(MINE)[MINE] > size  # a new position is another record
+
+
+def court(machine: Machine, blocks: list[list[str]]) -> None:
+    (disclose, lineage), (verify,) = blocks
+    machine.type(disclose, stdin="test:1\n")
+    machine.type(lineage)
+    assert "test:1" not in (machine.here / "opening.json").read_text()
+    assert "300.01" in machine.type(verify)
+
+
 def certificates(machine: Machine, blocks: list[list[str]]) -> None:
     ((issue,),) = blocks
     machine.type(issue)
@@ -176,6 +205,8 @@ RUNS: dict[str, Callable[[Machine, list[list[str]]], None]] = {
     "A full disk": only_looks,
     "A disk that stalls": only_looks,
     "A restored or copied disk": only_looks,
+    "A record that is challenged": challenged,
+    "A position is to be shown to a court": court,
     "A log that is not witnessed": only_looks,
     "Partitions and storms": only_looks,
     "Certificates": certificates,
@@ -198,7 +229,7 @@ def test_every_section_with_commands_is_run_by_a_test() -> None:
 
 
 def test_every_state_of_a_node_is_explained() -> None:
-    told = set(re.findall(r"^\| ([a-z (-]+\)?) \| ", PAGE.split("## Check")[0], re.MULTILINE)) - {"state "}
+    told = set(re.findall(r"^\| ([a-z (-]+\)?) \| ", PAGE.split("## Monitoring")[0], re.MULTILINE)) - {"state "}
     wire = (ROOT / "protos/plimsoll/v1/operator.proto").read_text()
     (line,) = re.findall(r"// (\"serving\".*)\n\s+string state", wire)
     assert told - {"state"} == set(re.findall(r'"([^"]+)"', line))
