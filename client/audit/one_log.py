@@ -165,8 +165,12 @@ class OneLog:
         for claim in claims if self._whole else ():
             try:
                 if self.follower.size < claim.head.size:
-                    if not claim.held:
-                        continue  # known to be witnessed, and on its way
+                    if not claim.held:  # known to be witnessed, and on its way; in a folder nothing is
+                        if isinstance(self._source, Tiles):
+                            raise Unavailable(
+                                "TRUNCATED", f"{claim.head.size} entries of {self.id.name} were witnessed"
+                            )
+                        continue
                     if claim.witness == own:
                         raise Unverified("TRUNCATED", "the node hands out fewer entries than its head covers")
                 witnesses.compare(claim, self.follower, sources[claim.witness].consistency, self._source.consistency)

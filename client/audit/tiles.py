@@ -124,7 +124,11 @@ class Tiles:
         return self._checkpoints[name]
 
     def _head(self, origin: str) -> Head:
-        return parse_head_text(parse_note(self._checkpoint(log_name(origin))).text)
+        """Not verified, but for its origin: one of size 0 comes with no entries that would show it."""
+        head = parse_head_text(parse_note(self._checkpoint(log_name(origin))).text)
+        if head.origin != origin:
+            raise BadTile("WRONG_ORIGIN", f"the checkpoint of {log_name(origin)} is of another log", 0)
+        return head
 
     def _entries(self, origin: str, start: int, stop: int, size: int) -> list[bytes]:
         entries: list[bytes] = []

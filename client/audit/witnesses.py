@@ -76,11 +76,8 @@ class Collector:
         return claims, findings
 
     def _blamed(self, witness: str, raw: bytes) -> str:
-        """Who shows it; a folder is nobody: there it is whose log it is about."""
-        try:
-            log = self._logs.get(parse_head_text(parse_note(raw).text).origin) if witness == TILES else None
-        except PlimsollError:
-            return witness
+        """Who shows it; a folder is nobody: there it is whose log the first line names."""
+        log = self._logs.get(_first_line(raw)) if witness == TILES else None
         return witness if log is None else log.member
 
     def _claim(self, raw: bytes) -> Claim | PlimsollError:
@@ -94,8 +91,12 @@ class Collector:
 
 def _told(raw: bytes) -> str:
     """Which log a note that does not hold is of, by its first line, as far as that tells."""
-    name = log_name(raw.split(b"\n", 1)[0][:_MOST_TOLD].decode(errors="replace"))
+    name = log_name(_first_line(raw))
     return f"the head of {name}" if name else "a head"
+
+
+def _first_line(raw: bytes) -> str:
+    return raw.split(b"\n", 1)[0][:_MOST_TOLD].decode(errors="replace")
 
 
 def compare(claim: Claim, follower: Follower, consistency: Consistency, own: Consistency) -> None:
