@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -30,12 +29,13 @@ async def ask_quorum(
     the refusal itself where so many refuse that no quorum is left.
     """
     asked = _Asked(list(order), ask)
-    until = time.monotonic() + behind
+    loop = asyncio.get_running_loop()
+    until = loop.time() + behind
     try:
         asked.start(needed)
         while asked.good < needed:
             if not asked.running:
-                if not asked.can_still(needed) or time.monotonic() >= until:
+                if not asked.can_still(needed) or loop.time() >= until:
                     raise _too_few(asked.good, needed, len(order), asked.failures)
                 await asyncio.sleep(AGAIN)
                 asked.start_again()
