@@ -26,6 +26,7 @@ from ledger.feed_fold import fold_feed
 from ledger.identity import canonical
 from ledger.manifest import parse_manifest
 from ledger.member import read_member, render_member
+from ledger.monitoring import parse_watch_policy
 from ledger.passphrase import DOMAIN, open_with_passphrase
 from ledger.policy import default_policy, override_policy, read_policy, render_policy
 from ledger.redaction import redact
@@ -83,6 +84,15 @@ def _setting(raw: bytes) -> None:
     """`--set key=value`."""
     key, _, value = text_of(raw).partition("=")
     override_policy(default_policy(3), {key: value})
+
+
+def _watch_policy(raw: bytes) -> None:
+    parse_watch_policy(raw)
+
+
+def _watch_policies() -> list[bytes]:
+    webhook = b'[webhook]\nurl = "https://a.example:1/b"\nsecret_file = "s"\n'
+    return [b'format = "plimsoll/watch/v1"\n[rules]\ndispute = false\n[exposure]\npercent = 5\n' + webhook]
 
 
 def _config(raw: bytes) -> None:
@@ -300,6 +310,7 @@ TARGETS = (
     Target("member", _member, lambda: [render_member(lenders.lender(1).member).encode()], TOML),
     Target("policy", _policy, lambda: [b"", render_policy(default_policy(5)).encode()], TOML),
     Target("policy-setting", _setting, lambda: [b"grace_days=7", b"bands=1,2,3,4,5"], words("= , bands")),
+    Target("watch-policy", _watch_policy, _watch_policies, TOML),
     Target("config", _config, lambda: list(_configs()), TOML),
     Target("keyring", _keyring, lambda: [lenders.lender(1).keyring.encode()], TOML),
     Target(

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from plimsoll.v1 import audit_pb2, entry_pb2, lender_pb2, peer_pb2
 
-from client import plain
+from client import plain, watching
 from client.audit.witnesses import Collector
 from client.consent import from_digest
 from ledger.block import blocks_from, head_block
@@ -38,6 +38,7 @@ from ledger.transcript import FULL, REDACTED, Transcript
 from ledger.transcript_check import verify
 from ledger.witnessed import Collected
 from node.lending import asking, deciding
+from node.monitoring import desk
 from node.services.audit import AuditService
 from node.wire import gate
 from tests import lenders
@@ -268,6 +269,13 @@ def _assessed(request: Any) -> None:
         parse_decision_policy(request.policy)
 
 
+def _watched(request: Any) -> None:
+    desk._reference(request)
+    desk._every(request.every_days)
+    desk._digest(request.consent_digest)
+    desk._income(request.income)
+
+
 def _receipted(response: Any) -> None:
     Receipt.parse(response.receipt).verify(response.entry, sample_logs.SIGNER.key)
 
@@ -293,6 +301,9 @@ READERS: Mapping[str, Callable[[Any], object]] = {
     "ExposuresRequest": lambda request: _asked(request.request),
     "AssessRequest": _assessed,
     "AssessmentsRequest": lambda request: _assessed(request.request),
+    "WatchBorrowerRequest": _watched,
+    "WatchBorrowerResponse": lambda response: watching.watch_facts(response.watch),
+    "EventsResponse": lambda response: watching.events_view(response.events),
     "ExposureResponse": plain.exposure,
     "ManifestResponse": _manifests,
     "SuccessorRequest": lambda request: governance.lineages()[1].succession_of(request.previous),
@@ -348,6 +359,11 @@ SAMPLES: Mapping[str, Callable[[], list[Any]]] = {
     "ExposuresRequest": lambda: [lender_pb2.ExposuresRequest(id=7, request=_question())],
     "AssessRequest": lambda: [_case()],
     "AssessmentsRequest": lambda: [lender_pb2.AssessmentsRequest(id=7, request=_case())],
+    "WatchBorrowerRequest": lambda: [
+        lender_pb2.WatchBorrowerRequest(
+            borrower=BORROWER, consent_digest=bytes(32), every_days=7, reference="case 7", until=20_000, income=1
+        )
+    ],
     "WitnessRequest": lambda: [
         peer_pb2.WitnessRequest(head=note, witnessed=governance.cosigned_heads()[0])
         for note in governance.cosigned_heads()
