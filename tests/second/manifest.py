@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from tests.second import group, note
-from tests.second.refusal import require
+from tests.second.refusal import Refused, require
 
 KEYS = {"name", "currency", "minor_per_major", "time_zone", "custodians", "threshold", "policy", "member"}
 LATER_KEYS = {"consortium", "previous", "sequence"}
@@ -96,6 +100,22 @@ def founded(raw: bytes) -> Consortium:
 
 
 def read(text: str) -> Consortium:
+    try:
+        return _read(text)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:  # of another type than it must be
+        raise Refused("MALFORMED", repr(error)) from error
+
+
+def authority_key(certificate: bytes) -> bytes:
+    """The public key of a tls_ca."""
+    try:
+        authority = x509.load_der_x509_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise Refused("MALFORMED", "no certificate") from error
+    return authority.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _read(text: str) -> Consortium:
     require(text.startswith("# Plimsoll manifest v1\n") and "\t" not in text and "\r" not in text, "MALFORMED", "text")
     try:
         table = tomllib.loads(text)
@@ -190,7 +210,9 @@ def _member(table: Any) -> Member:
     log_key, cosign_key = (note.strict_base64(table[name]) for name in ("log_key", "cosign_key"))
     good = group.edwards_of_prime_order(log_key) and group.edwards_of_prime_order(cosign_key)
     require(good, "MALFORMED", "key")
-    return Member(table["name"], log_key, cosign_key, note.strict_base64(table["tls_ca"]))
+    authority = note.strict_base64(table["tls_ca"])
+    authority_key(authority)
+    return Member(table["name"], log_key, cosign_key, authority)
 
 
 def _policy(table: Any, members: int) -> dict[str, Any]:

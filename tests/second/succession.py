@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from google.protobuf.message import DecodeError
 from plimsoll.v1 import audit_pb2
 
@@ -109,6 +107,4 @@ def _check_keys(history: Sequence[Consortium], after: Consortium) -> None:
 
 
 def _keys(member: Member) -> tuple[bytes, bytes, bytes]:
-    authority = x509.load_der_x509_certificate(member.tls_ca).public_key()
-    der = authority.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return member.log_key, member.cosign_key, der
+    return member.log_key, member.cosign_key, manifest.authority_key(member.tls_ca)
