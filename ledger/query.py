@@ -111,7 +111,8 @@ class Query:
 
         Raises what would only waste an entry: Unready (HEADS_WENT_BACK) while these logs are shorter than at the last
         inquiry about this borrower, Exhausted (BORROWER_QUOTA) where its quota is used up, Unverified (FORK) where the
-        asker's own log is frozen; Unready (OTHER_BRANCH) where another branch of a frozen log is held than was witnessed.
+        asker's own log is frozen; Unready (OTHER_BRANCH) where another branch of a frozen log is held than was
+        witnessed.
         """
         check_not_frozen(asking.manifest, asking.querier, asking.freezing)
         frozen = dict(known(asking.manifest, asking.freezing))
@@ -283,7 +284,9 @@ def _check_worth(asking: Asking, numbered: Numbered, number: int, inquiry: Inqui
     earlier = [_inquiry(asking, numbered, n) for n in range(max(0, number - per_day), number)]
     if len(earlier) == per_day and all(one.time > now - DAY for one in earlier):
         retry = min(one.time for one in earlier) + DAY - now
-        raise Exhausted("BORROWER_QUOTA", f"{per_day} inquiries about this borrower were made within a day", retry=retry)
+        raise Exhausted(
+            "BORROWER_QUOTA", f"{per_day} inquiries about this borrower were made within a day", retry=retry
+        )
     if earlier and _goes_back(asking, earlier[-1], Step.of(asking.manifest, asking.querier, inquiry)):
         raise Unready("HEADS_WENT_BACK", "some log is shorter here than at the last inquiry: wait for its entries")
 
