@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plimsoll.v1 import entry_pb2
+from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger.errors import InvalidInput, NotFound, Refused
 from ledger.inquiry import Inquiry
@@ -68,7 +68,7 @@ def added(cluster: Cluster, borrower: str, *more: object) -> dict[str, object]:
 def test_a_debt_that_is_settled_elsewhere_shows_at_the_next_question(consortium: Cluster, receiver: Receiver) -> None:
     borrower = lent(consortium, *OTHERS)
     made = added(consortium, borrower, "--reference", "case 1", "--every", 30, "--until", "2200-01-01")
-    assert watch(consortium, "check", borrower)["events"] == []
+    assert not consortium.lender(MEMBER).check_watched(borrower).events
     consortium.report(OTHERS[0], [row(borrower, 0, status="closed", as_of="2025-07-01")])
     consortium.wait_same_heads()
     [event] = watch(consortium, "check", borrower)["events"]
@@ -84,21 +84,18 @@ def test_a_debt_that_is_settled_elsewhere_shows_at_the_next_question(consortium:
     assert borrower.encode() not in body
     assert borrower not in consortium.log_text(MEMBER)
 
-    def waiting() -> list[str]:
-        return [each["id"] for each in watch(consortium, "events")["events"] if each["borrower"] == borrower]
-
-    assert waiting() == [event["id"]]
+    waiting = watch(consortium, "events")["events"]
+    assert [each["id"] for each in waiting if each["borrower"] == borrower] == [event["id"]]
     assert watch(consortium, "acknowledge", event["id"])["acknowledged_by"]
-    assert waiting() == []
-    assert watch(consortium, "acknowledge", "999999", code=NotFound.exit_code)["error"]["reason"] == "NO_SUCH_EVENT"
+    assert event["id"] not in {each.id for each in consortium.lender(MEMBER).events()}
 
 
 def test_questions_are_asked_after_a_loan_and_each_under_a_digest_of_its_own(consortium: Cluster) -> None:
     borrower = lent(consortium)
     added(consortium, borrower)
-    shown = watch(consortium, "check", borrower)["watch"]
-    assert shown["questions"] == 2
-    secret, consent = bytes.fromhex(shown["consent_secret"]), bytes.fromhex(shown["consent_digest"])
+    shown = consortium.lender(MEMBER).check_watched(borrower).watch
+    assert shown.questions == 2
+    secret, consent = shown.consent_secret, shown.consent_digest
     assert consent == CONSENT
     log = consortium.session(MEMBER, "auditor").read(consortium.manifest.origin(MEMBER))
     entries = [entry for block in log for entry in block.entries]
@@ -117,40 +114,41 @@ def test_nothing_is_lost_where_the_node_is_killed_between_the_event_and_the_webh
     receiver.mode = "hang"
     consortium.report(OTHERS[1], [row(borrower)])
     consortium.wait_same_heads()
-    [event] = watch(consortium, "check", borrower)["events"]
-    assert event["code"] == "NEW_LENDER"
+    [event] = consortium.lender(MEMBER).check_watched(borrower).events
+    assert event.code == "NEW_LENDER"
     consortium.wait_until(lambda: len(receiver.got) == 1, "the first try", 30)
     consortium.kill(MEMBER)
     receiver.mode = "ok"
     consortium.restart(MEMBER)
     consortium.wait_until(lambda: len(receiver.got) >= 2, "it is sent again", 60)
-    assert {headers[EVENT_HEADER] for _, headers, _ in receiver.got} == {event["id"]}
+    assert {headers[EVENT_HEADER] for _, headers, _ in receiver.got} == {event.id}
 
     def is_sent() -> bool:
         found = {each.id: each.delivery for each in consortium.lender(MEMBER).events()}
-        return found[event["id"]] == "sent"
+        return found[event.id] == "sent"
 
     consortium.wait_until(is_sent, "it is written down as sent", 30)
 
 
 def test_only_own_borrowers_are_watched_each_once_and_with_consent(consortium: Cluster) -> None:
-    consent = ("--consent-digest", CONSENT.hex())
-    stranger = f"test:{next(NEW)}"
-    refused = watch(consortium, "add", stranger, *consent, code=Refused.exit_code)
-    assert refused["error"]["reason"] == "NOT_OWN_BORROWER"
+    lender, stranger = consortium.lender(MEMBER), f"test:{next(NEW)}"
+
+    def request(borrower: str, consent: bytes = CONSENT) -> lender_pb2.WatchBorrowerRequest:
+        return lender_pb2.WatchBorrowerRequest(borrower=borrower, consent_digest=consent)
+
+    with pytest.raises(Refused, match="NOT_OWN_BORROWER"):
+        lender.watch_borrower(request(stranger))
     borrower = lent(consortium)
-    watch(consortium, "add", borrower, code=2)
-    for bad in (("--until", "2020-01-01"), ("--until", "tomorrow"), ("--reference", borrower)):
-        watch(consortium, "add", borrower, *consent, *bad, code=InvalidInput.exit_code)
-    added(consortium, borrower)
-    again = watch(consortium, "add", borrower, *consent, code=Refused.exit_code)
-    assert again["error"]["reason"] == "ALREADY_WATCHED"
+    with pytest.raises(InvalidInput, match="consent_digest"):
+        lender.watch_borrower(request(borrower, b""))
+    lender.watch_borrower(request(borrower))
+    with pytest.raises(Refused, match="ALREADY_WATCHED"):
+        lender.watch_borrower(request(borrower))
     assert watch(consortium, "remove", borrower)["ended"] == "REMOVED"
-    assert watch(consortium, "check", borrower, code=NotFound.exit_code)["error"]["reason"] == "NOT_WATCHED"
-    listed = watch(consortium, "list")["watches"]
-    assert borrower not in {each["borrower"] for each in listed}
-    ended = watch(consortium, "list", "--all")["watches"]
-    assert [each["ended"] for each in ended if each["borrower"] == borrower] == ["REMOVED"]
+    with pytest.raises(NotFound, match="NOT_WATCHED"):
+        lender.check_watched(borrower)
+    assert borrower not in {each.borrower for each in lender.watched()}
+    assert [each.ended for each in lender.watched(ended=True) if each.borrower == borrower] == ["REMOVED"]
 
 
 def test_a_mistake_in_the_policy_is_named_to_whoever_looks(consortium: Cluster) -> None:
