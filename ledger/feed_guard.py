@@ -63,7 +63,7 @@ class Difference:
 
     borrowers: in the feed. changed: of these, any difference. opened, closed: loans. zeroed: borrowers with an open
     loan whose limit falls to 0; closing: with a loan that is closed; worse, better: whose worst class changes. before,
-    after: outstanding of open loans, minor units.
+    after: outstanding of open loans of borrowers that are in the book, minor units.
     """
 
     rows: int = 0
@@ -97,7 +97,8 @@ class Difference:
             self.worse += becomes > was
             self.better += becomes < was
         self.before += sum(loan.outstanding for loan in known.values())
-        self.after += sum(loan.outstanding for loan in now.values())
+        if held:  # a new borrower is no accident: a feed that a crash cut short is sent again, half of it new
+            self.after += sum(loan.outstanding for loan in now.values())
 
 
 @dataclass(frozen=True, slots=True)

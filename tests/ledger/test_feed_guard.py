@@ -71,6 +71,15 @@ def test_new_borrowers_are_no_accident():
     assert found(5000, held=(), book=5000) == []
 
 
+def test_nor_is_a_first_feed_of_which_a_crash_let_only_a_part_into_the_book():
+    """It is sent again whole: what it adds to the book's total are borrowers that are new."""
+    difference = Difference()
+    for held in [(LOAN,)] * 300 + [()] * 1200:
+        difference.add(held, (LOAN,), 1)
+    assert breaches(difference, BOUNDS, 300, 0) == ()
+    assert difference.before == difference.after
+
+
 def test_a_feed_that_was_cut_short_is_stopped():
     assert found(100, last=1000) == ["FEW_ROWS"]
     assert found(200, last=1000) == []
