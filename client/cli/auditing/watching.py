@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from client.cli.auditing.making import Files
 
 LOOPBACK = "127.0.0.1"
+SLICE = 0.5  # seconds
 
 
 def watch_on(watch: Watch, files: Files, interval: float, address: Address | None, *, as_json: bool) -> None:
@@ -51,10 +52,15 @@ class _Stop:
         self._asked = False
 
     def wait(self, seconds: float) -> None:
-        """Raises KeyboardInterrupt as soon as there was one."""
+        """Raises KeyboardInterrupt as soon as there was one.
+
+        In slices: where another thread, one of gRPC's for instance, gets the signal, it does not end this one's sleep.
+        """
+        until = time.monotonic() + seconds
+        while not self._asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, SLICE))
         if self._asked:
             raise KeyboardInterrupt
-        time.sleep(seconds)
 
     @contextmanager
     def on_interrupt(self) -> Iterator[None]:

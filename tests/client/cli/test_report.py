@@ -56,6 +56,7 @@ def test_a_feed_is_sent_row_by_row_and_summed_up(at_home: Plimsoll, node: FakeNo
         "closed": 0,
         "unchanged": 0,
         "log_size": 0,
+        "held": None,
     }
     rows = [row for request in node.asked[0][2] for row in request.rows]
     assert [(row.line, row.loan_id, row.outstanding) for row in rows] == [(2, "L1", 50), (3, "L2", 50)]
