@@ -34,7 +34,7 @@ class Bounds:
     better: int = 20
     total: int = 30
     total_from: int = 20
-    rows: int = 20
+    rows: int = 0
 
 
 _PERCENTS = ("zeroed", "closed", "worse", "better", "total", "total_from", "rows")

@@ -80,11 +80,12 @@ def test_nor_is_a_first_feed_of_which_a_crash_let_only_a_part_into_the_book():
     assert difference.before == difference.after
 
 
-def test_a_feed_that_was_cut_short_is_stopped():
-    assert found(100, last=1000) == ["FEW_ROWS"]
-    assert found(200, last=1000) == []
-    assert found(1, last=99) == []
-    assert found(1, last=10_000, bounds=replace(BOUNDS, rows=0)) == []
+def test_a_feed_that_was_cut_short_is_stopped_where_feeds_have_the_whole_book():
+    whole = replace(BOUNDS, rows=20)
+    assert found(100, last=1000, bounds=whole) == ["FEW_ROWS"]
+    assert found(200, last=1000, bounds=whole) == []
+    assert found(1, last=99, bounds=whole) == []
+    assert found(1, last=10_000) == []
 
 
 def test_a_bound_above_everything_never_stops():
