@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.errors import InvalidInput
-from ledger.inquiry import SALT_SIZE, consent_digest
+from ledger.queries.inquiry import SALT_SIZE, consent_digest
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import grpc
 
-from ledger import home
-from ledger.address import Address, parse_address
-from ledger.authority import authority_member
-from ledger.caller import Caller, Role, server_name
-from ledger.certificate import PEM, key_pem, load_certificate, load_key, named_caller
-from ledger.config import Config, parse_config
+from ledger.consortium.address import Address, parse_address
+from ledger.consortium.authority import authority_member
+from ledger.consortium.caller import Caller, Role, server_name
+from ledger.consortium.certificate import PEM, key_pem, load_certificate, load_key, named_caller
+from ledger.consortium.founding import open_manifest
+from ledger.consortium.lineage import MAX_LINEAGE_BYTES, open_lineage
+from ledger.consortium.manifest import Manifest
+from ledger.crypto.passphrase import open_with_passphrase
 from ledger.errors import InvalidInput, NotFound, Unready
-from ledger.founding import open_manifest
-from ledger.lineage import MAX_LINEAGE_BYTES, open_lineage
-from ledger.manifest import Manifest
-from ledger.passphrase import open_with_passphrase
-from ledger.unlock import find_passphrase
+from ledger.homes import home
+from ledger.homes.config import Config, parse_config
+from ledger.homes.unlock import find_passphrase
 
 MAX_FILE = 1 << 20
 

@@ -15,8 +15,8 @@ from plimsoll.v1 import lender_pb2
 
 from client.csvlines import Lines, read_header, read_values
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.feed import COLUMNS, MAX_BATCH_ROWS, NUMBERS, Rejected
-from ledger.loan import MAX_AMOUNT, MAX_DAYS_PAST_DUE, check_range
+from ledger.positions.feed import COLUMNS, MAX_BATCH_ROWS, NUMBERS, Rejected
+from ledger.positions.loan import MAX_AMOUNT, MAX_DAYS_PAST_DUE, check_range
 
 MAX_BATCH_BYTES = 1 << 20  # of lines: a batch must fit into one message
 _NUMBER = re.compile(r"0|-?[1-9][0-9]*")  # int() would also take "+5", "1_0", " 1" and other alphabets' digits
@@ -39,7 +39,7 @@ def read_feed(stream: BinaryIO) -> Iterator[FeedBatch]:
     """The feed in batches. Line 1 is the header; empty lines are passed over.
 
     Raises InvalidInput, before the first batch, for a file whose header does not have exactly the columns of
-    `ledger.feed.COLUMNS`, in any order.
+    `ledger.positions.feed.COLUMNS`, in any order.
     """
     lines = Lines(stream)
     columns = read_header(lines, COLUMNS, COLUMNS, "EMPTY_FEED")

@@ -10,7 +10,7 @@ from plimsoll.v1 import lender_pb2
 from client.csvfeed import FeedBatch, read_feed
 from client.sdk import Session
 from ledger.errors import PlimsollError
-from ledger.feed import Rejected
+from ledger.positions.feed import Rejected
 
 MAX_REJECTIONS = 10_000  # told one by one; the others are counted
 

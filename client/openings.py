@@ -9,15 +9,15 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from client import render
-from ledger.classification import CLASS_LABELS
+from ledger.consortium.history import History
+from ledger.consortium.lineage import founded, open_lineage
+from ledger.consortium.manifest import Manifest
 from ledger.disclosure import Shown
 from ledger.errors import InvalidInput
-from ledger.fields import AMOUNTS, FIELDS
-from ledger.history import History
 from ledger.keys import COORDINATES
-from ledger.lineage import founded, open_lineage
-from ledger.loan import Loan
-from ledger.manifest import Manifest
+from ledger.positions.classification import CLASS_LABELS
+from ledger.positions.fields import AMOUNTS, FIELDS
+from ledger.positions.loan import Loan
 from ledger.strict import parse_decimal
 
 _EPOCH = date(1970, 1, 1)

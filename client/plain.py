@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 from plimsoll.v1 import lender_pb2
 
-from ledger.inquiry import PURPOSES
+from ledger.queries.inquiry import PURPOSES
 
 
 def plain(message: Message) -> dict[str, Any]:

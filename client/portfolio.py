@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ledger.classification import CLASS_LABELS, Classification
+from ledger.crypto.hashing import Part, digest
 from ledger.errors import InvalidInput
-from ledger.feed import COLUMNS, parse_date
-from ledger.hashing import Part, digest
-from ledger.loan import Loan
+from ledger.positions.classification import CLASS_LABELS, Classification
+from ledger.positions.feed import COLUMNS, parse_date
+from ledger.positions.loan import Loan
 
 AMOUNTS = ("credit_limit", "outstanding", "monthly_due", "overdue")
 TRUTH_COLUMNS = ("borrower", "lenders", "accounts", *AMOUNTS, *CLASS_LABELS)

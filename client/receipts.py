@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from client.sdk import Session
-from ledger.checkpoint import open_head
-from ledger.cosigned import verify_witnessed_in, witnesses
+from ledger.chain.log_heads import bare
+from ledger.consortium.history import History
+from ledger.consortium.joined import log_name
+from ledger.consortium.trust import log_key
 from ledger.errors import Unverified
-from ledger.history import History
-from ledger.joined import log_name
-from ledger.log_heads import bare
-from ledger.merkle import leaf_hash
-from ledger.note import VerifierKey
-from ledger.receipt import Receipt
-from ledger.tlog_policy import Policy
-from ledger.trust import log_key
+from ledger.tlog.checkpoint import open_head
+from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import VerifierKey
+from ledger.tlog.receipt import Receipt
+from ledger.tlog.tlog_policy import Policy
+from ledger.witnessing.cosigned import verify_witnessed_in, witnesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.text import one_line
-from ledger.inquiry import PURPOSES
+from ledger.queries.inquiry import PURPOSES
 
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _WITHHELD = {

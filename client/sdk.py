@@ -23,8 +23,8 @@ from plimsoll.v1 import (
 
 from client.credentials import Endpoint
 from ledger import refusal
+from ledger.consortium.lineage import Lineage, verify_lineage
 from ledger.errors import PlimsollError, Unavailable
-from ledger.lineage import Lineage, verify_lineage
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Session:
     ) -> lender_pb2.ExposureResponse:
         """How loaded one borrower (`<scheme>:<value>`) is; amounts in minor units.
 
-        purpose: a number of the Purpose enumeration (ledger.inquiry.purpose_number). consent_digest: 32 bytes.
+        purpose: a number of the Purpose enumeration (ledger.queries.inquiry.purpose_number). consent_digest: 32 bytes.
         """
         request = exposure_request(borrower, purpose, consent_digest, transcript)
         return self._call(self._lender.Exposure, request, timeout)
@@ -174,7 +174,7 @@ class Session:
         return self._call(self._audit.Manifest, audit_pb2.ManifestRequest(), CALL_TIMEOUT)
 
     def lineage(self) -> Lineage:
-        """All manifests, of which the last one is in force: verified. Raises as `ledger.lineage.open_lineage`."""
+        """All manifests, of which the last one is in force: verified. Raises as `lineage.open_lineage`."""
         response = self.manifests()
         return verify_lineage(response.manifest, response.successions)
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from client.render import pairs, row, table
-from ledger.transcript import FULL
+from ledger.queries.transcript import FULL
 
 STEPS: Mapping[str, str] = MappingProxyType(
     {

@@ -9,10 +9,10 @@ import hmac
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ledger import group
+from ledger.crypto import group
+from ledger.crypto.group import SIZE, Point, Scalar
 from ledger.errors import InvalidInput, Unverified
-from ledger.fields import FIELDS
-from ledger.group import SIZE, Point, Scalar
+from ledger.positions.fields import FIELDS
 
 COORDINATES = 1 + len(FIELDS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ledger.identity import SCHEMES
+from ledger.borrower.identity import SCHEMES
 
 MASK = "[redacted]"
 

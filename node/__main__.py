@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ledger.address import parse_address
-from ledger.caller import ROLES, check_role
+from ledger.consortium.address import parse_address
+from ledger.consortium.caller import ROLES, check_role
+from ledger.consortium.founding import SignedManifest, merge_signed, read_signed_manifest
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.founding import SignedManifest, merge_signed, read_signed_manifest
 from node import config
 from node.answer import Answer
 from node.homes import credentials, files, founding, membership

@@ -14,13 +14,13 @@ from functools import partial
 from typing import Any
 
 from ledger.ceremony import Timing
-from ledger.chain import Chain, Log
-from ledger.cosignature import Cosigner
-from ledger.dlog import Table
-from ledger.note import Signer
-from ledger.settled import Settled
-from ledger.witness import Witness
-from ledger.witnessed import Witnessed
+from ledger.chain.chain import Chain, Log
+from ledger.crypto.dlog import Table
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import Signer
+from ledger.witnessing.settled import Settled
+from ledger.witnessing.witness import Witness
+from ledger.witnessing.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.carrying import left_behind
 from node.chain.committer import Committer

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger import home
-from ledger.config import Config, parse_config
 from ledger.errors import InvalidInput, NotFound
-from ledger.unlock import find_passphrase
+from ledger.homes import home
+from ledger.homes.config import Config, parse_config
+from ledger.homes.unlock import find_passphrase
 from node.homes import files
 
 
@@ -25,7 +25,7 @@ def load_config(folder: Path) -> Config:
 
 
 def passphrase(option: str | None, folder: Path | None = None, configured: str | None = None) -> str:
-    """The passphrase, in the order of `ledger.unlock`; a file that config.toml names is relative to its `folder`."""
+    """The passphrase, in the order of `homes.unlock`; a file that config.toml names is relative to its `folder`."""
     found = None if configured is None or folder is None else str(folder / configured)
     return find_passphrase(option, os.environ, found, _read, _terminal(_ask_once))
 

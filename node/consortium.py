@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.history import History
-from ledger.manifest import Manifest
+from ledger.consortium.history import History
+from ledger.consortium.manifest import Manifest
 
 
 class Consortium:

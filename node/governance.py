@@ -15,15 +15,15 @@ from typing import TypeVar
 
 import structlog
 
-from ledger.ballot import Vote, approval_entry, proposal_entry
-from ledger.chain import Chain
-from ledger.ended import EndedLog
+from ledger.chain.chain import Chain
+from ledger.consortium.ballot import Vote, approval_entry, proposal_entry
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage, Rivals, rivals
+from ledger.consortium.manifest import Manifest
+from ledger.consortium.proposals import MAX_PROPOSALS, DoubleVote, Proposals, Proposed
+from ledger.consortium.succession import newly_ended, read_successor, voters
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready
-from ledger.history import History
-from ledger.lineage import Lineage, Rivals, rivals
-from ledger.manifest import Manifest
-from ledger.proposals import MAX_PROPOSALS, DoubleVote, Proposals, Proposed
-from ledger.succession import newly_ended, read_successor, voters
 from node.chain.committer import Committer
 from node.clock import Clock
 from node.homes.founding import check_time_zone

@@ -13,7 +13,7 @@ from ledger.redaction import redact
 
 
 def configure(level: str) -> None:
-    """Sets up structlog for the whole process; `level` is one of ledger.config.LOG_LEVELS."""
+    """Sets up structlog for the whole process; `level` is one of ledger.homes.config.LOG_LEVELS."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -15,14 +15,14 @@ from pathlib import Path
 import structlog
 from plimsoll.v1 import audit_pb2_grpc, lender_pb2_grpc, operator_pb2_grpc, peer_pb2_grpc
 
-from ledger import home as layout
-from ledger.chain import Chain
-from ledger.config import Config
-from ledger.cosignature import Cosigner
-from ledger.dlog import Table
+from ledger.chain.chain import Chain
+from ledger.chain.store import Store
+from ledger.consortium.manifest import Manifest
+from ledger.crypto.dlog import Table
 from ledger.errors import PlimsollError
-from ledger.manifest import Manifest
-from ledger.store import Store
+from ledger.homes import home as layout
+from ledger.homes.config import Config
+from ledger.tlog.cosignature import Cosigner
 from node import table
 from node.assembly import Assembly, Foundation
 from node.clock import Clock

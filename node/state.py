@@ -12,7 +12,7 @@ from typing import Protocol
 
 from plimsoll.v1 import operator_pb2
 
-from ledger import home
+from ledger.homes import home
 from node.assembly import Assembly
 from node.consortium import Consortium
 from node.lending.book import Book

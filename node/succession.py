@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import structlog
 
+from ledger.consortium.history import History
+from ledger.consortium.member import Member
 from ledger.errors import Refused, Unready
-from ledger.history import History
-from ledger.member import Member
 from node.assembly import Assembly
 from node.clock import Clock
 from node.consortium import Consortium

@@ -12,8 +12,8 @@ import asyncio
 
 import structlog
 
+from ledger.consortium.manifest import MAX_SEQUENCE, Manifest
 from ledger.errors import NotFound, PlimsollError
-from ledger.manifest import MAX_SEQUENCE, Manifest
 from node.clock import Clock
 from node.governance import Governance
 from node.wire.links import Link

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from ledger import dlog
+from ledger.crypto import dlog
 from ledger.errors import InvalidInput, Unready, Unverified
 from node.lending.workers import begin
 

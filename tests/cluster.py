@@ -25,11 +25,11 @@ from plimsoll.v1 import entry_pb2, lender_pb2, operator_pb2
 
 from client.credentials import Endpoint, endpoint_from_home
 from client.sdk import Session
-from ledger.caller import Role, server_name
-from ledger.certificate import certificate_pem, key_pem
+from ledger.consortium.caller import Role, server_name
+from ledger.consortium.certificate import certificate_pem, key_pem
+from ledger.consortium.founding import open_manifest
+from ledger.consortium.manifest import Manifest
 from ledger.errors import PlimsollError
-from ledger.founding import open_manifest
-from ledger.manifest import Manifest
 from node.homes.home import Home, open_home
 from node.homes.keyring import Keyring
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ledger.address import Address
-from ledger.card import sign_card
-from ledger.cosignature import Cosigner
-from ledger.founding import SignedManifest
-from ledger.manifest import Manifest, parse_manifest, render_manifest
-from ledger.member import Member
-from ledger.note import Signer
-from ledger.policy import Policy, default_policy
+from ledger.consortium.address import Address
+from ledger.consortium.card import sign_card
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.manifest import Manifest, parse_manifest, render_manifest
+from ledger.consortium.member import Member
+from ledger.consortium.policy import Policy, default_policy
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import Signer
 from node.homes import founding
 from node.homes.authority import issue_authority
 from node.homes.home import Home

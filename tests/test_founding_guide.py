@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.config import Config
-from ledger.founding import open_manifest
-from ledger.policy import Policy, default_policy
+from ledger.consortium.founding import open_manifest
+from ledger.consortium.policy import Policy, default_policy
+from ledger.homes.config import Config
 
 GUIDE = (Path(__file__).resolve().parents[1] / "docs" / "founding.md").read_text()
 

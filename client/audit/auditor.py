@@ -6,29 +6,31 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from client.audit import ceremonies, forks, judging, lineages, receipts, standing, transcripts, voting
-from client.audit.claims import gather, held_by, newest_of
-from client.audit.kept import ceremonies_of
-from client.audit.logs import LogId, logs_of
-from client.audit.memory import LogState, Memory
-from client.audit.one_log import OneLog, Progress
-from client.audit.proofs import Prover
+from client.audit import transcripts
+from client.audit.judging import ceremonies, forks, judging, lineages, standing, voting
+from client.audit.judging.voting import Voting
+from client.audit.judging.witnesses import Claim
+from client.audit.keeping.memory import LogState, Memory
+from client.audit.reading import receipts
+from client.audit.reading.claims import gather, held_by, newest_of
+from client.audit.reading.kept import ceremonies_of
+from client.audit.reading.logs import LogId, logs_of
+from client.audit.reading.one_log import OneLog, Progress
+from client.audit.reading.proofs import Prover
+from client.audit.reading.source import Source
+from client.audit.reading.tally import Ground, Tally
+from client.audit.reading.tiles import TILES, Tiles
+from client.audit.reading.workers import Workers
 from client.audit.report import Finding, Report
 from client.audit.scope import Scope
-from client.audit.source import Source
-from client.audit.tally import Ground, Tally
-from client.audit.tiles import TILES, Tiles
-from client.audit.voting import Voting
-from client.audit.witnesses import Claim
-from client.audit.workers import Workers
 from client.credentials import Endpoint
 from client.sdk import Session
-from ledger.caller import server_name
 from ledger.ceremony import Epochs
+from ledger.consortium.caller import server_name
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage
+from ledger.consortium.manifest import Manifest
 from ledger.errors import Exhausted, PlimsollError, Unavailable, Unverified
-from ledger.history import History
-from ledger.lineage import Lineage
-from ledger.manifest import Manifest
 
 __all__ = ["Auditor", "Scope"]
 

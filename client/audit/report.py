@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.checkpoint import Head
 from ledger.errors import PlimsollError
+from ledger.tlog.checkpoint import Head
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class LogReport:
     """One log as it was read. entries: number by kind. receipts, proofs: how many were checked; None: not asked for.
 
     ended: how many entries count of a log that has ended; None for one that is written. frozen: its author has signed
-    two histories. timeline: how many entries bear which times (client.audit.timeline). since: how many of the entries
+    two histories. timeline: how many entries bear which times (reading.timeline). since: how many of the entries
     an earlier audit had read. witnessed: `size` and `time` of the largest head that enough have cosigned. heartbeat:
     when the author last spoke, in Unix seconds. inquiries: how many were held against the heads they name (`checked`),
     and of how many that could not be done (`unchecked`).

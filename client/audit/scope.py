@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from client.audit.memory import Memory
+from client.audit.keeping.memory import Memory
 from client.audit.transcripts import Saved
-from ledger.tlog_policy import Policy
+from ledger.tlog.tlog_policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from client.audit import ceremonies, lineages
-from client.audit.kept import ceremonies_of
-from client.audit.logs import logs_of
-from client.audit.memory import Memory
-from client.audit.one_log import Progress
+from client.audit.judging import ceremonies, lineages
+from client.audit.keeping.memory import Memory
+from client.audit.reading.kept import ceremonies_of
+from client.audit.reading.logs import logs_of
+from client.audit.reading.one_log import Progress
+from client.audit.reading.shelf import Further, ShelfLog
+from client.audit.reading.source import Source
 from client.audit.report import Finding
-from client.audit.shelf import Further, ShelfLog
-from client.audit.source import Source
-from ledger import transcript_check
+from ledger.borrower.labels import QueryKeys
 from ledger.ceremony import beginnings_of
-from ledger.checkpoint import Head
+from ledger.consortium.history import History
+from ledger.consortium.joined import name_in
 from ledger.errors import PlimsollError, Unverified
-from ledger.history import History
-from ledger.joined import name_in
 from ledger.keys import PublicKeys
-from ledger.labels import QueryKeys
-from ledger.transcript import Transcript
-from ledger.transcript_check import Report
-from ledger.transcript_roots import Root, roots_named, roots_of_earlier
+from ledger.queries import transcript_check
+from ledger.queries.transcript import Transcript
+from ledger.queries.transcript_check import Report
+from ledger.queries.transcript_roots import Root, roots_named, roots_of_earlier
+from ledger.tlog.checkpoint import Head
 
 T = TypeVar("T")
 

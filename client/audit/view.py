@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from client import render
-from client.audit.docket import Known
+from client.audit.keeping.docket import Known
 from client.audit.report import Finding, LogReport, Report
 from client.text import one_line
-from ledger.joined import log_name
+from ledger.consortium.joined import log_name
 
 MOST = 20
 """Remarks that are shown, and things not checked."""

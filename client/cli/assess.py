@@ -63,7 +63,7 @@ def assess(
     from client import plain
     from client.decisions import assessment_view
     from client.sdk import exposure_request
-    from ledger.inquiry import purpose_number
+    from ledger.queries.inquiry import purpose_number
 
     settings = settings_of(context)
     if (loan is None) != (due is None):

@@ -17,7 +17,7 @@ from client.consent import Consent
 from client.sdk import exposure_request
 from ledger import refusal
 from ledger.errors import InvalidInput
-from ledger.inquiry import purpose_number
+from ledger.queries.inquiry import purpose_number
 
 
 def ask_many(settings: Settings, batch: Path, purpose: str, make_consent: Callable[[], Consent]) -> int:

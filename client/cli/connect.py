@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from client.cli.failure import UsageError
 from client.cli.options import HOME_VARIABLE, Settings
-from ledger.caller import Role
+from ledger.consortium.caller import Role
 
 if TYPE_CHECKING:
     from client.credentials import Endpoint

@@ -67,10 +67,10 @@ def _ask_one(
     from plimsoll.v1 import lender_pb2
 
     from client import plain, render
+    from ledger.consortium.manifest import parse_manifest
     from ledger.errors import PlimsollError
-    from ledger.inquiry import purpose_number
-    from ledger.manifest import parse_manifest
-    from ledger.note import parse_note
+    from ledger.queries.inquiry import purpose_number
+    from ledger.tlog.note import parse_note
 
     form = lender_pb2.TRANSCRIPT_FORM_UNSPECIFIED
     if transcript is not None:

@@ -14,8 +14,8 @@ from client.cli.propose import confirm
 if TYPE_CHECKING:
     from plimsoll.v1 import operator_pb2
 
-    from ledger.history import History
-    from ledger.manifest import Manifest
+    from ledger.consortium.history import History
+    from ledger.consortium.manifest import Manifest
 
 _LEAST_DIGITS = 8
 
@@ -64,7 +64,7 @@ def approve(
 
 
 def _facts(history: History, proposed: operator_pb2.ProposedManifest) -> dict[str, Any]:
-    from ledger.amendment import describe_change
+    from ledger.consortium.amendment import describe_change
 
     after = _checked(history, proposed)
     return {
@@ -79,8 +79,8 @@ def _facts(history: History, proposed: operator_pb2.ProposedManifest) -> dict[st
 
 def _checked(history: History, proposed: operator_pb2.ProposedManifest) -> Manifest:
     """The successor, checked here too: what people approve is what they were shown."""
+    from ledger.consortium.succession import read_successor
     from ledger.errors import InvalidInput, Unverified
-    from ledger.succession import read_successor
 
     try:
         after = read_successor(history, proposed.text.decode("utf-8"))

@@ -15,10 +15,10 @@ from client.cli.output import answer
 
 if TYPE_CHECKING:
     from client.sdk import Session
-    from ledger.amendment import Amendment
-    from ledger.checkpoint import Head
-    from ledger.manifest import Manifest
-    from ledger.member import Member
+    from ledger.consortium.amendment import Amendment
+    from ledger.consortium.manifest import Manifest
+    from ledger.consortium.member import Member
+    from ledger.tlog.checkpoint import Head
 
 Paths = list[Path] | None
 Texts = list[str] | None
@@ -61,8 +61,8 @@ def propose(
     What is to change is shown first. Approve it, too: plimsoll approve.
     """
     from client.text import one_line
-    from ledger.amendment import Amendment, describe_change
-    from ledger.succession import read_successor
+    from ledger.consortium.amendment import Amendment, describe_change
+    from ledger.consortium.succession import read_successor
 
     settings = settings_of(context)
     change = Amendment(
@@ -106,16 +106,16 @@ def confirm(changes: list[str], question: str, *, yes: bool, as_json: bool) -> N
 
 
 def _amended(session: Session, before: Manifest, change: Amendment) -> str:
-    from ledger.amendment import amend
+    from ledger.consortium.amendment import amend
 
     return amend(before, change, _standing(session, before))
 
 
 def _standing(session: Session, before: Manifest) -> Callable[[str], Head]:
     """Where a log ends: a frozen one where it was last witnessed, any other as far as this member's node holds it."""
-    from ledger.checkpoint import Head, open_head, parse_head_text
-    from ledger.merkle import EMPTY_ROOT
-    from ledger.note import parse_note
+    from ledger.tlog.checkpoint import Head, open_head, parse_head_text
+    from ledger.tlog.merkle import EMPTY_ROOT
+    from ledger.tlog.note import parse_note
 
     def standing(member: str) -> Head:
         key = before.log_key(member)
@@ -132,7 +132,7 @@ def _standing(session: Session, before: Manifest) -> Callable[[str], Head]:
 
 
 def _cards(option: str, paths: Paths) -> tuple[Member, ...]:
-    from ledger.card import parse_card
+    from ledger.consortium.card import parse_card
     from ledger.errors import PlimsollError
 
     found = []

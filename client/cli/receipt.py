@@ -72,7 +72,7 @@ def _fetch(
     from client.export.folder import write_durably
     from client.export.lineage import read_lineage
     from client.receipts import fetch
-    from ledger.trust import log_key
+    from ledger.consortium.trust import log_key
 
     with connect(settings, "auditor", through) as session:
         history = read_lineage(session).history
@@ -93,10 +93,10 @@ def _verify(
     settings: Settings, proof: Path, entry: Path, key: str | None, policy: Path | None, lineage: Path | None
 ) -> None:
     from client.receipts import check_by_key, check_by_manifests, check_by_policy
-    from ledger.lineage import open_lineage
-    from ledger.note import VerifierKey
-    from ledger.receipt import MAX_RECEIPT_BYTES
-    from ledger.tlog_policy import MAX_POLICY_BYTES, parse_policy
+    from ledger.consortium.lineage import open_lineage
+    from ledger.tlog.note import VerifierKey
+    from ledger.tlog.receipt import MAX_RECEIPT_BYTES
+    from ledger.tlog.tlog_policy import MAX_POLICY_BYTES, parse_policy
 
     raw, logged = _read(proof, MAX_RECEIPT_BYTES), _read(entry, _MAX_ENTRY_FILE)
     if key is not None:

@@ -96,7 +96,7 @@ def _ask(settings: Settings, run: Run, terms: Terms) -> None:
 def _terms(purpose: Purpose, policy: bytes, journal: Journal, document: Path | None, digest: str | None) -> Terms:
     from client.consent import Consent, from_digest, from_document
     from client.screening.run import Terms
-    from ledger.inquiry import purpose_number
+    from ledger.queries.inquiry import purpose_number
 
     number = purpose_number(purpose)
     if digest is not None:

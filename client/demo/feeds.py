@@ -9,8 +9,8 @@ from pathlib import Path
 from plimsoll.v1 import lender_pb2
 
 from client.csvfeed import read_feed
+from ledger.borrower.identity import canonical
 from ledger.errors import InvalidInput, NotFound, PlimsollError
-from ledger.identity import canonical
 
 MIN_LENDERS, MAX_LENDERS = 3, 20
 _OPEN = "open"

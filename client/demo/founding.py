@@ -10,8 +10,8 @@ from pathlib import Path
 
 from client.demo import processes
 from client.demo.ports import HOST
-from ledger import home as layout
 from ledger.errors import Refused
+from ledger.homes import home as layout
 
 PASSPHRASE = "passphrase"  # noqa: S105 -- the name of the file
 NAME = "Plimsoll demo"

@@ -23,9 +23,9 @@ from client.demo.steps import Advance, Steps
 from client.feeding import Feeding
 from client.portfolio import Portfolio, write_portfolio
 from client.sdk import Session
-from ledger.caller import Role
+from ledger.consortium.caller import Role
 from ledger.errors import Unavailable, Unready
-from ledger.inquiry import purpose_number
+from ledger.queries.inquiry import purpose_number
 
 PURPOSE = "pre-loan"
 #: Seconds until the last node answers; the first start on a machine builds a table of half a minute.

@@ -16,15 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from client.audit.logs import LogId, logs_of
+from client.audit.reading.logs import LogId, logs_of
 from client.export.folder import LogFolder, write_durably
 from client.export.lineage import read_lineage
 from client.export.one_log import Exported, LogExport, Progress
 from client.sdk import Session
-from ledger.checkpoint import parse_head_text
+from ledger.consortium.lineage import Lineage, open_lineage
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unready, Unverified
-from ledger.lineage import Lineage, open_lineage
-from ledger.note import parse_note
+from ledger.tlog.checkpoint import parse_head_text
+from ledger.tlog.note import parse_note
 
 LINEAGE = "lineage"
 _LOCK = ".lock"

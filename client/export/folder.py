@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ledger.chain.tree import TILE_WIDTH
 from ledger.errors import InvalidInput
-from ledger.note import MAX_NOTE_BYTES
-from ledger.tiles import Tile
-from ledger.tree import TILE_WIDTH
+from ledger.tlog.note import MAX_NOTE_BYTES
+from ledger.tlog.tiles import Tile
 
 CHECKPOINT = "checkpoint"
 WITNESSED = "witnessed"
@@ -26,7 +26,7 @@ _SYNC_ALL = 256  # files from which on it is quicker to have the machine put eve
 
 
 class LogFolder:
-    """A ledger.tiles.TileSource that can be written to. Raises OSError where the disk does."""
+    """A ledger.tlog.tiles.TileSource that can be written to. Raises OSError where the disk does."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from client.audit import lineages
+from client.audit.judging import lineages
 from client.sdk import Session
+from ledger.consortium.lineage import Lineage
 from ledger.errors import Unverified
-from ledger.lineage import Lineage
 
 
 def read_lineage(session: Session) -> Lineage:

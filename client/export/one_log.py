@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 from plimsoll.v1 import peer_pb2
 
-from client.audit.follower import Follower
-from client.audit.logs import LogId
+from client.audit.reading.follower import Follower
+from client.audit.reading.logs import LogId
 from client.export.folder import CHECKPOINT, WITNESSED, LogFolder
 from client.sdk import Session
-from ledger.checkpoint import Head, SignedHead, open_head
-from ledger.cosigned import verify_witnessed_in
+from ledger.chain.log_heads import bare
+from ledger.consortium.history import History
 from ledger.errors import PlimsollError, Unverified
-from ledger.history import History
-from ledger.log_heads import bare
-from ledger.tiled_log import TiledLog
-from ledger.tiling import Made, Tiler
+from ledger.tlog.checkpoint import Head, SignedHead, open_head
+from ledger.tlog.tiled_log import TiledLog
+from ledger.tlog.tiling import Made, Tiler
+from ledger.witnessing.cosigned import verify_witnessed_in
 
 Progress = Callable[[str, int, int], None]
 """(what is being done, how much of it is done, how much there is)"""

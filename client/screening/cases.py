@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from client.consent import from_digest
 from client.csvlines import Lines, read_header, read_values
+from ledger.borrower.identity import canonical
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.identity import canonical
-from ledger.loan import MAX_AMOUNT
+from ledger.positions.loan import MAX_AMOUNT
 from ledger.strict import parse_decimal
 
 COLUMNS = ("borrower", "income", "loan", "due", "reference", "consent_digest")

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ledger.crypto.hashing import derive
 from ledger.errors import InvalidInput, Unready
-from ledger.hashing import derive
 
 FORMAT = "plimsoll/screening/v1"
 SECRET = 32  # bytes

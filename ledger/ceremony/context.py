@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger import shamir
+from ledger.consortium.manifest import Manifest
+from ledger.crypto import shamir
+from ledger.crypto.group import Point, Scalar
+from ledger.crypto.hashing import digest
 from ledger.errors import InvalidInput
-from ledger.group import Point, Scalar
-from ledger.hashing import digest
 from ledger.keys import PublicKeys
-from ledger.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ledger.ended import EndedLog
-from ledger.history import History
-from ledger.succession import newly_ended
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.history import History
+from ledger.consortium.succession import newly_ended
 
 NOWHERE = 0
 """In an entry's `until`: no epoch is below 1."""

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ledger import group, schnorr, shamir
 from ledger.ceremony import share_sealing
+from ledger.crypto import group, schnorr, shamir
+from ledger.crypto.group import SIZE, Point, Scalar
+from ledger.crypto.hashing import digest, frame
 from ledger.errors import InvalidInput, Unverified
-from ledger.group import SIZE, Point, Scalar
-from ledger.hashing import digest, frame
 from ledger.keys import COORDINATES
 
 POSSESSION_DOMAIN = "plimsoll/v1/possession"

@@ -13,11 +13,11 @@ from typing import Any
 
 from plimsoll.v1 import entry_pb2
 
-from ledger import merkle
 from ledger.ceremony import share_sealing
-from ledger.entries import Kind, kind_of, parse_entry
+from ledger.chain.entries import Kind, kind_of, parse_entry
+from ledger.crypto.group import SIZE
 from ledger.errors import InvalidInput
-from ledger.group import SIZE
+from ledger.tlog import merkle
 
 
 @dataclass(frozen=True, slots=True)

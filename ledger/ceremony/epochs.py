@@ -15,10 +15,10 @@ from ledger.ceremony.attempt import Checks
 from ledger.ceremony.context import CeremonyContext, Former
 from ledger.ceremony.entry import CeremonyEntry
 from ledger.ceremony.replay import Ceremony, replay
+from ledger.consortium.history import History
+from ledger.consortium.manifest import Manifest
 from ledger.errors import InvalidInput
-from ledger.history import History
 from ledger.keys import PublicKeys
-from ledger.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger import shamir
 from ledger.ceremony.context import CeremonyContext
 from ledger.ceremony.dealing import Dealing
+from ledger.crypto import shamir
+from ledger.crypto.hashing import Part, digest
 from ledger.errors import InvalidInput
-from ledger.hashing import Part, digest
 from ledger.keys import PublicKeys, public_keys
 
 TRANSCRIPT_DOMAIN = "plimsoll/v1/ceremony-transcript"

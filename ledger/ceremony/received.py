@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ledger import group
 from ledger.ceremony.attempt import Attempt
 from ledger.ceremony.dealing import split_bundle, unseal_bundle
 from ledger.ceremony.qualification import Outcome
+from ledger.crypto import group
 from ledger.errors import PlimsollError
 from ledger.keys import SecretShares
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from plimsoll.v1 import entry_pb2, lender_pb2
 
-from ledger.bands import ABOVE
-from ledger.classification import CLASS_LABELS
 from ledger.errors import InvalidInput
-from ledger.loan import MAX_AMOUNT
+from ledger.positions.bands import ABOVE
+from ledger.positions.classification import CLASS_LABELS
+from ledger.positions.loan import MAX_AMOUNT
 from ledger.strict import parse_decimal
 
 MAX_INCOME = MAX_AMOUNT  # minor units a month
@@ -74,7 +74,7 @@ class Facts:
 
     @property
     def worst_class(self) -> int | None:
-        """Of any lender's: a number of ledger.classification; None where nobody lends."""
+        """Of any lender's: a number of ledger.positions.classification; None where nobody lends."""
         return max((place for place, lenders in enumerate(self.classes) if lenders), default=None)
 
     @property

@@ -18,8 +18,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from ledger.classification import Classification
 from ledger.errors import InvalidInput
+from ledger.positions.classification import Classification
 from ledger.toml import Table, quote, read_toml
 
 FORMAT = "plimsoll/decision-policy/v1"

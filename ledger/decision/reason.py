@@ -23,7 +23,7 @@ class Unit(StrEnum):
     """Minor units of the currency."""
     COUNT = "count"
     CLASS = "class"
-    """A number of ledger.classification."""
+    """A number of ledger.positions.classification."""
     MONTHS = "months"
 
 

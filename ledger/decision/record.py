@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ledger.classification import Classification
 from ledger.decision.assess import ENGINE, Assessment, assess
 from ledger.decision.facts import Amounts, Application, Band, Facts, NewLoan
 from ledger.decision.policy import DecisionPolicy, parse_decision_policy, render_decision_policy
 from ledger.decision.texts import LANGUAGES, change, what
 from ledger.errors import InvalidInput, Unverified
+from ledger.positions.classification import Classification
 from ledger.strict_json import Document
 
 FORMAT = "plimsoll/assessment/v1"

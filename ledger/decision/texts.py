@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ledger.classification import Classification
 from ledger.decision.policy import DecisionPolicy
 from ledger.decision.reason import Reason, Unit
+from ledger.positions.classification import Classification
 
 LANGUAGES = ("en", "zh")
 

@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ledger import elgamal, merkle
-from ledger.challenged import bands_of
-from ledger.checkpoint import Head
-from ledger.cosigned import seats, witnesses
+from ledger.borrower.labels import POSITION, Labels
+from ledger.challenges.challenged import bands_of
+from ledger.consortium.history import History
+from ledger.consortium.manifest import Manifest
+from ledger.crypto import elgamal
+from ledger.crypto.group import Point
 from ledger.disclosure.opening import Opening
 from ledger.errors import InvalidInput, PlimsollError, Unverified
-from ledger.group import Point
-from ledger.history import History
-from ledger.labels import POSITION, Labels
-from ledger.loan import records_digest
-from ledger.manifest import Manifest
-from ledger.position import Position, fold
-from ledger.position_entry import PositionEntry
-from ledger.receipt import Receipt
+from ledger.positions.loan import records_digest
+from ledger.positions.position import Position, fold
+from ledger.positions.position_entry import PositionEntry
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head
+from ledger.tlog.receipt import Receipt
+from ledger.witnessing.cosigned import seats, witnesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.borrower.labels import BorrowerKeys
+from ledger.crypto.group import Point
 from ledger.disclosure.opening import LabelOpening, Opening
 from ledger.errors import NotFound
-from ledger.group import Point
-from ledger.labels import BorrowerKeys
-from ledger.position_entry import PositionEntry
-from ledger.sealed_copy import open_copy
+from ledger.positions.position_entry import PositionEntry
+from ledger.positions.sealed_copy import open_copy
 
 
 def disclose(

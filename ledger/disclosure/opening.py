@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from ledger import loan as loans_of
-from ledger.classification import Classification
-from ledger.elgamal import PLAINTEXT_LIMIT
+from ledger.borrower.labels import KEY_SIZE, NUMBER_LIMIT
+from ledger.crypto.elgamal import PLAINTEXT_LIMIT
+from ledger.crypto.group import SIZE, decode_scalar
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.fields import FIELDS
-from ledger.group import SIZE, decode_scalar
-from ledger.labels import KEY_SIZE, NUMBER_LIMIT
-from ledger.loan import MAX_AMOUNT, MAX_AS_OF, MAX_DAYS_PAST_DUE, SALT_SIZE, Loan
-from ledger.receipt import MAX_RECEIPT_BYTES
+from ledger.positions import loan as loans_of
+from ledger.positions.classification import Classification
+from ledger.positions.fields import FIELDS
+from ledger.positions.loan import MAX_AMOUNT, MAX_AS_OF, MAX_DAYS_PAST_DUE, SALT_SIZE, Loan
 from ledger.strict import decode_base64, encode_base64
 from ledger.strict_json import Document
+from ledger.tlog.receipt import MAX_RECEIPT_BYTES
 
 FORMAT = "plimsoll/opening/v1"
 MAX_BYTES = 4 << 20

@@ -5,8 +5,8 @@ docs/watching.md says how it is shown later that a question was asked under a co
 
 from __future__ import annotations
 
-from ledger.hashing import mac
-from ledger.inquiry import consent_digest
+from ledger.crypto.hashing import mac
+from ledger.queries.inquiry import consent_digest
 
 
 def question_salt(secret: bytes, number: int) -> bytes:

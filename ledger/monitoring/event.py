@@ -27,7 +27,7 @@ class EventUnit(StrEnum):
     """Minor units of the currency."""
     COUNT = "count"
     CLASS = "class"
-    """A number of ledger.classification."""
+    """A number of ledger.positions.classification."""
     PERCENT = "percent"
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 
-from ledger.address import Address, parse_address
+from ledger.consortium.address import Address, parse_address
 from ledger.errors import InvalidInput
 from ledger.toml import Table, read_toml
 

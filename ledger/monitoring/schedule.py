@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ledger.inquiry import DAY
 from ledger.monitoring.policy import Schedule
+from ledger.queries.inquiry import DAY
 
 FIRST_BACKOFF = 60
 LONGEST_BACKOFF = 3600

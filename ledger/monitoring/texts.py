@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ledger.classification import Classification
 from ledger.monitoring.event import Event, EventUnit
+from ledger.positions.classification import Classification
 
 TEXTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {

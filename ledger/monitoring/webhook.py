@@ -4,7 +4,7 @@
     Plimsoll-Timestamp: <Unix seconds, decimal>
     Plimsoll-Signature: v1=<hex of HMAC-SHA256(secret, timestamp || "." || body)>
 
-Not the framing of ledger.hashing: receivers write this check themselves, in whatever language, and a timestamp has no
+Not the framing of crypto.hashing: receivers write this check themselves, in whatever language, and a timestamp has no
 dot. The body says what it is, and the secret is for nothing else.
 """
 
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from plimsoll.v1 import lender_pb2
 
 from ledger.errors import InvalidInput, Unverified
-from ledger.inquiry import DAY
+from ledger.queries.inquiry import DAY
 from ledger.strict import parse_decimal
 
 FORMAT = "plimsoll/watch-event/v1"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger import group
-from ledger.group import SIZE, Point, Scalar
+from ledger.crypto import group
+from ledger.crypto.group import SIZE, Point, Scalar
 from ledger.wellformed.form import BitAnswer
 from ledger.wellformed.steps import VALUE_BASE
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger import group
+from ledger.crypto import group
+from ledger.crypto.group import SIZE, Point, Scalar
 from ledger.errors import InvalidInput, Unverified
-from ledger.group import SIZE, Point, Scalar
 from ledger.wellformed.steps import BAND_EDGES, BIT_STEPS, LINKS, PROOF_SIZE, BitStep
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger import group
-from ledger.group import Point, Scalar
+from ledger.crypto import group
+from ledger.crypto.group import Point, Scalar
 from ledger.wellformed.form import EdgesAnswer, LinkAnswer
 from ledger.wellformed.steps import VALUE_BASE
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from ledger import elgamal, group
+from ledger.crypto import elgamal, group
+from ledger.crypto.group import Point, Scalar
 from ledger.errors import InvalidInput
-from ledger.fields import FIELDS
-from ledger.group import Point, Scalar
+from ledger.positions.fields import FIELDS
 from ledger.wellformed import bit, link
 from ledger.wellformed.bit import BitSecrets
 from ledger.wellformed.form import EdgesAnswer, LinkAnswer, Proof, StepAnswers

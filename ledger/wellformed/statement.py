@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ledger import group
-from ledger.bands import Bands
-from ledger.elgamal import LABEL_SIZE
+from ledger.crypto import group
+from ledger.crypto.elgamal import LABEL_SIZE
+from ledger.crypto.group import Point
+from ledger.crypto.hashing import Part, wide_digest
 from ledger.errors import InvalidInput
-from ledger.fields import FIELDS
-from ledger.group import Point
-from ledger.hashing import Part, wide_digest
-from ledger.merkle import leaf_hash
-from ledger.position_entry import PositionEntry
+from ledger.positions.bands import Bands
+from ledger.positions.fields import FIELDS
+from ledger.positions.position_entry import PositionEntry
+from ledger.tlog.merkle import leaf_hash
 
 DOMAIN = "plimsoll/v1/wellformed"
 _HASH_SIZE = 32

@@ -10,12 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from ledger import group
-from ledger.bands import Bands
-from ledger.digits import BAND_DIGITS, CLASSES, DIGIT_BITS, MAX_ACCOUNTS, OVERDUE_BAND_DIGITS, TALLY_HIGH_DIGITS
-from ledger.fields import FIELDS, Field
-from ledger.group import SIZE, Point, Scalar
-from ledger.loan import MAX_AMOUNT
+from ledger.crypto import group
+from ledger.crypto.group import SIZE, Point, Scalar
+from ledger.positions.bands import Bands
+from ledger.positions.digits import (
+    BAND_DIGITS,
+    CLASSES,
+    DIGIT_BITS,
+    MAX_ACCOUNTS,
+    OVERDUE_BAND_DIGITS,
+    TALLY_HIGH_DIGITS,
+)
+from ledger.positions.fields import FIELDS, Field
+from ledger.positions.loan import MAX_AMOUNT
 
 # H = point_from_uniform(wide_digest("plimsoll/v1/wellformed-base")), RFC 9496's one-way map: nobody knows log_G H.
 VALUE_BASE: Point = bytes.fromhex("de0f87a0132c9911013e197f5c08fb690e371c4f7f9f0285cf82ce5194cb6e3a")

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from ledger import group
-from ledger.group import Point, Scalar
-from ledger.hashing import wide_digest
+from ledger.crypto import group
+from ledger.crypto.group import Point, Scalar
+from ledger.crypto.hashing import wide_digest
 from ledger.wellformed.steps import BIT_STEPS, VALUE_BASE
 
 COMMITMENTS_DOMAIN = "plimsoll/v1/wellformed-commitments"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 
+from ledger.crypto.group import Point, Scalar
 from ledger.errors import InvalidInput, Unverified
-from ledger.fields import FIELDS
-from ledger.group import Point, Scalar
+from ledger.positions.fields import FIELDS
 from ledger.wellformed import bit, link
 from ledger.wellformed.form import Proof, StepAnswers
 from ledger.wellformed.statement import Statement

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger.bands import Bands
-from ledger.digits import (
+from ledger.errors import InvalidInput
+from ledger.positions.bands import Bands
+from ledger.positions.digits import (
     BAND_DIGITS,
     DIGIT_BITS,
     DIGIT_LIMIT,
@@ -13,9 +14,8 @@ from ledger.digits import (
     OVERDUE_BAND_DIGITS,
     TALLY_HIGH_DIGITS,
 )
-from ledger.errors import InvalidInput
-from ledger.fields import FIELDS, Field
-from ledger.loan import MAX_AMOUNT
+from ledger.positions.fields import FIELDS, Field
+from ledger.positions.loan import MAX_AMOUNT
 from ledger.wellformed.steps import ACCOUNT_WEIGHTS, AMOUNT_WEIGHTS
 
 

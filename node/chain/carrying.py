@@ -15,11 +15,11 @@ from collections.abc import Iterator
 
 import structlog
 
-from ledger.chain import Chain
-from ledger.entries import Kind, file_entry
+from ledger.chain.chain import Chain
+from ledger.chain.entries import Kind, file_entry
+from ledger.consortium.joined import record_of
+from ledger.consortium.manifest import Manifest
 from ledger.errors import PlimsollError
-from ledger.joined import record_of
-from ledger.manifest import Manifest
 from node.chain.named_logs import NamedLogs
 from node.homes.keyring import Keyring
 from node.lending import rebuild

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
-from ledger.chain import OwnLog
+from ledger.chain.chain import OwnLog
 from node.chain.arrivals import Arrivals
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard

@@ -16,16 +16,16 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import entry_pb2
 
-from ledger.chain import Chain, Log
-from ledger.checkpoint import SignedHead
-from ledger.cosigned import double_cosigners, open_cosigned, seats
-from ledger.ended import EndedLog
-from ledger.entries import Kind, parse_entry
+from ledger.chain.chain import Chain, Log
+from ledger.chain.entries import Kind, parse_entry
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.manifest import Manifest
 from ledger.errors import PlimsollError, Unverified
-from ledger.evidence import Evidence, evidence_of, read_evidence, verify_evidence
-from ledger.fork import Fork
-from ledger.manifest import Manifest
-from ledger.witnessed import Conflict, Witnessed
+from ledger.tlog.checkpoint import SignedHead
+from ledger.witnessing.cosigned import double_cosigners, open_cosigned, seats
+from ledger.witnessing.evidence import Evidence, evidence_of, read_evidence, verify_evidence
+from ledger.witnessing.fork import Fork
+from ledger.witnessing.witnessed import Conflict, Witnessed
 from node.chain.committer import Committer
 from node.clock import Clock
 from node.consortium import Consortium
@@ -84,15 +84,15 @@ class Freezing:
             self._news.set()
 
     def frozen(self, origin: str) -> bool:
-        """See ledger.freezing."""
+        """See ledger.queries.freezing."""
         return self._chain.frozen(origin)
 
     def conflicting(self, origin: str) -> bool:
-        """See ledger.freezing."""
+        """See ledger.queries.freezing."""
         return self._chain.conflicting_witnesses(origin) is not None
 
     def witnessed(self, origin: str) -> bytes:
-        """See ledger.freezing."""
+        """See ledger.queries.freezing."""
         newest = self._witnessed.newest(origin)
         return b"" if newest is None else newest.signed.note.encode()
 

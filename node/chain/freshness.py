@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ledger.chain import Chain
-from ledger.cosigned import spoken_at
-from ledger.exposure import LogAge
-from ledger.freshness import is_stale
-from ledger.witnessed import Witnessed
+from ledger.chain.chain import Chain
+from ledger.queries.exposure import LogAge
+from ledger.witnessing.cosigned import spoken_at
+from ledger.witnessing.freshness import is_stale
+from ledger.witnessing.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.witnessing import AHEAD
 from node.clock import Clock

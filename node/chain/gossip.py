@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import structlog
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Chain, Log, Replica
-from ledger.checkpoint import Head, open_head, parse_head_text
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, Log, Replica
 from ledger.errors import PlimsollError, Unavailable, Unverified
-from ledger.fork import Fork
-from ledger.merkle import leaf_hash
-from ledger.note import parse_note
+from ledger.tlog.checkpoint import Head, open_head, parse_head_text
+from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import parse_note
+from ledger.witnessing.fork import Fork
 from node.chain.arrivals import Arrivals
 from node.chain.guard import SelfForkGuard
 from node.clock import Clock

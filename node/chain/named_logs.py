@@ -1,12 +1,12 @@
-"""All logs of the chain by name, as they are now: "lender-4", and "lender-4.2" for its second log (ledger.joined)."""
+"""All logs of the chain by name, as they are now: "lender-4", and "lender-4.2" for its second log (joined)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ledger.chain import Chain, Log
+from ledger.chain.chain import Chain, Log
+from ledger.consortium.joined import log_name
 from ledger.errors import NotFound
-from ledger.joined import log_name
 
 
 class NamedLogs(Mapping[str, Log]):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Log
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Log
 
 #: A longer tail is left to gossip: the custodian fetches what it lacks.
 MAX_TAIL = 64

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import structlog
 
-from ledger import turns
-from ledger.chain import Chain, Log
-from ledger.checkpoint import Head, SignedHead, parse_head_text
+from ledger.chain.chain import Chain, Log
+from ledger.consortium.manifest import Manifest
 from ledger.errors import PlimsollError, Unverified
-from ledger.manifest import Manifest
-from ledger.note import SignatureLine, parse_note
-from ledger.shown import Shown, opened_shown, shown_by
-from ledger.turns import Turn
-from ledger.witness import Witness
-from ledger.witnessed import Witnessed
+from ledger.tlog.checkpoint import Head, SignedHead, parse_head_text
+from ledger.tlog.note import SignatureLine, parse_note
+from ledger.witnessing import turns
+from ledger.witnessing.shown import Shown, opened_shown, shown_by
+from ledger.witnessing.turns import Turn
+from ledger.witnessing.witness import Witness
+from ledger.witnessing.witnessed import Witnessed
 from node.clock import Clock
 from node.consortium import Consortium
 

@@ -20,19 +20,19 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import peer_pb2
 
-from ledger.chain import Chain
-from ledger.checkpoint import Head, SignedHead, parse_head_text, sign_head
-from ledger.cosignature import Cosigner
-from ledger.cosigned import open_cosigned, spoken_at, verify_witnessed_in
+from ledger.chain.chain import Chain
+from ledger.chain.log_heads import bare
+from ledger.consortium.manifest import Manifest
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unready, Unverified
-from ledger.fork import Fork
-from ledger.log_heads import bare
-from ledger.manifest import Manifest
-from ledger.merkle import EMPTY_ROOT
-from ledger.note import SignatureLine, Signer, parse_note
-from ledger.tlog_witness import AddCheckpoint, verify_request
-from ledger.witness import Witness
-from ledger.witnessed import Collected, Conflict, Witnessed
+from ledger.tlog.checkpoint import Head, SignedHead, parse_head_text, sign_head
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.merkle import EMPTY_ROOT
+from ledger.tlog.note import SignatureLine, Signer, parse_note
+from ledger.tlog.tlog_witness import AddCheckpoint, verify_request
+from ledger.witnessing.cosigned import open_cosigned, spoken_at, verify_witnessed_in
+from ledger.witnessing.fork import Fork
+from ledger.witnessing.witness import Witness
+from ledger.witnessing.witnessed import Collected, Conflict, Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.freezing import Freezing
 from node.chain.gossip import Gossip

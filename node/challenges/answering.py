@@ -15,12 +15,12 @@ from itertools import islice
 
 import structlog
 
-from ledger.chain import Chain, Log
-from ledger.challenge import Challenge, ChallengeAnswer
-from ledger.challenged import MAX_COUNTED
-from ledger.entries import Kind, answer_label
+from ledger.chain.chain import Chain, Log
+from ledger.chain.entries import Kind, answer_label
+from ledger.challenges.challenge import Challenge, ChallengeAnswer
+from ledger.challenges.challenged import MAX_COUNTED
+from ledger.consortium.joined import record_of
 from ledger.errors import PlimsollError
-from ledger.joined import record_of
 from node.chain.committer import Committer
 from node.chain.named_logs import NamedLogs
 from node.challenges.proving import Proving

@@ -19,14 +19,14 @@ import structlog
 from plimsoll.v1 import peer_pb2
 
 from ledger.cache import Cache
-from ledger.chain import Chain, Log
-from ledger.challenge import Challenge, is_challengeable
-from ledger.challenged import bands_of
+from ledger.chain.chain import Chain, Log
+from ledger.challenges.challenge import Challenge, is_challengeable
+from ledger.challenges.challenged import bands_of
+from ledger.consortium.joined import origins_of
 from ledger.errors import PlimsollError, Unready, Unverified
-from ledger.inquiry import DAY
-from ledger.joined import origins_of
-from ledger.merkle import leaf_hash
-from ledger.selection import Contribution
+from ledger.queries.inquiry import DAY
+from ledger.queries.selection import Contribution
+from ledger.tlog.merkle import leaf_hash
 from node.chain.committer import Committer
 from node.challenges.record import Doubted
 from node.clock import Clock

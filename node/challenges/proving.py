@@ -15,12 +15,12 @@ import structlog
 from plimsoll.v1 import peer_pb2
 
 from ledger.cache import Cache
-from ledger.chain import Chain
-from ledger.challenged import bands_of
+from ledger.chain.chain import Chain
+from ledger.challenges.challenged import bands_of
+from ledger.challenges.proving import prove_record
 from ledger.errors import Exhausted, NotFound, PlimsollError, Refused, Unready
-from ledger.freezing import Freezing, check_not_frozen
-from ledger.inquiry import DAY
-from ledger.proving import prove_record
+from ledger.queries.freezing import Freezing, check_not_frozen
+from ledger.queries.inquiry import DAY
 from node.challenges.record import Doubted
 from node.clock import Clock
 from node.consortium import Consortium

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.chain import Chain
-from ledger.challenge import is_challengeable
+from ledger.chain.chain import Chain
+from ledger.challenges.challenge import is_challengeable
 from ledger.errors import PlimsollError
 
 

@@ -1,9 +1,9 @@
-"""Heads that were witnessed in the past, for inquiries (ledger.settling)."""
+"""Heads that were witnessed in the past, for inquiries (ledger.challenges.settling)."""
 
 from __future__ import annotations
 
 from ledger.cache import Cache
-from ledger.witnessed import Witnessed
+from ledger.witnessing.witnessed import Witnessed
 
 _MINUTE = 60
 _REMEMBERED = 512
@@ -17,7 +17,7 @@ class Settling:
         self._found: Cache[tuple[str, int], tuple[int, bytes]] = Cache(_REMEMBERED)
 
     def witnessed_by(self, origin: str, time: int) -> tuple[int, bytes] | None:
-        """See ledger.settling; to the minute before."""
+        """See ledger.challenges.settling; to the minute before."""
         key = origin, time // _MINUTE
         found = self._found.get(key)
         if found is None:

@@ -27,7 +27,7 @@ from ledger.ceremony import (
     Timing,
     beginnings_of,
 )
-from ledger.chain import Chain, Log
+from ledger.chain.chain import Chain, Log
 from ledger.errors import PlimsollError
 from ledger.keys import PublicKeys, SecretShares
 from node.chain.committer import Committer

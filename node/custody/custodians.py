@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Mapping
 
 from plimsoll.v1 import peer_pb2
 
+from ledger.consortium.manifest import Manifest
 from ledger.errors import Unavailable
-from ledger.findings import Findings
-from ledger.manifest import Manifest
+from ledger.queries.findings import Findings
 from node.consortium import Consortium
 from node.custody.custody import Custody
 from node.wire.links import Link

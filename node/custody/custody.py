@@ -15,19 +15,19 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import peer_pb2
 
-from ledger.chain import Chain
-from ledger.checkpoint import parse_head_text
-from ledger.custodian import Custodian
+from ledger.borrower.evaluation import Evaluation
+from ledger.chain.chain import Chain
+from ledger.chain.replica_gap import LacksEntries
+from ledger.consortium.manifest import Manifest
 from ledger.errors import InvalidInput, Refused, Unready, Unverified
-from ledger.evaluation import Evaluation
-from ledger.findings import Examiner, Findings
-from ledger.freezing import Freezing, NothingFrozen
-from ledger.inquiry import Inquiry
 from ledger.keys import PublicKeys
-from ledger.manifest import Manifest
-from ledger.note import parse_note
-from ledger.receipt import Receipt
-from ledger.replica_gap import LacksEntries
+from ledger.queries.custodian import Custodian
+from ledger.queries.findings import Examiner, Findings
+from ledger.queries.freezing import Freezing, NothingFrozen
+from ledger.queries.inquiry import Inquiry
+from ledger.tlog.checkpoint import parse_head_text
+from ledger.tlog.note import parse_note
+from ledger.tlog.receipt import Receipt
 from node.chain.arrivals import Arrivals
 from node.chain.gossip import Gossip
 from node.chain.named_logs import NamedLogs
@@ -275,7 +275,7 @@ class Custody:
         return [identity for identity, replaced in self._replaced.items() if replaced > since]
 
     def _held_before(self, name: str) -> int:
-        """See `ledger.freezing.HeldBefore`."""
+        """See `ledger.queries.freezing.HeldBefore`."""
         origin = self._logs.origin(name)
         noted = _witnessed(origin) if self._freezing.frozen(origin) else origin
         return self._arrivals.held_before(noted, self._clock.monotonic())

@@ -13,10 +13,10 @@ from dataclasses import replace
 from ledger.ceremony import Beginning, CeremonyEntry, Epochs, read_entry
 from ledger.ceremony.counting import NOWHERE, End, counts_until, ends_of, place_of
 from ledger.ceremony.entry import Body, ComplaintEntry, RevealEntry
-from ledger.chain import Chain, Log
-from ledger.checkpoint import parse_origin
-from ledger.entries import Kind
-from ledger.history import History
+from ledger.chain.chain import Chain, Log
+from ledger.chain.entries import Kind
+from ledger.consortium.history import History
+from ledger.tlog.checkpoint import parse_origin
 
 #: Attempts beyond the ones that failed whose entries are kept: honest custodians begin one when they see the last fail.
 AHEAD = 2
@@ -30,7 +30,7 @@ class Following:
 
     def __init__(self, chain: Chain, member: str = "", settled: Callable[[Log], int] = lambda held: held.size) -> None:
         """member: whose node this is, "" for nobody's. settled: how many entries of a log stand below a witnessed head
-        (ledger.settled); all of them where nobody is asked."""
+        (ledger.witnessing.settled); all of them where nobody is asked."""
         self._chain = chain
         self._member = member
         self._settled = settled
@@ -42,7 +42,7 @@ class Following:
     def entries(
         self, beginnings: Sequence[Beginning], epochs: Epochs | None, history: History | None = None
     ) -> list[CeremonyEntry]:
-        """All that is to be replayed of these ceremonies, with places as indices (ledger.joined) that tell their order;
+        """All that is to be replayed of these ceremonies, with places as indices (joined) that tell their order;
         and what stands in this member's own log and is not settled yet.
 
         epochs: where they stood last. history: all manifests so far. Raises what reading does.

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from ledger import home
+from ledger.crypto.hashing import derive
+from ledger.crypto.sealed import open_sealed, seal
 from ledger.errors import NotFound
-from ledger.hashing import derive
-from ledger.sealed import open_sealed, seal
+from ledger.homes import home
 from node.homes.keyring import Keyring
 from node.homes.replaced import Replaced
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ledger.authority import authority_subject
-from ledger.caller import Caller, server_name
+from ledger.consortium.authority import authority_subject
+from ledger.consortium.caller import Caller, server_name
 
 AUTHORITY_DAYS = 3653
 LEAF_DAYS = 365
@@ -20,7 +20,7 @@ CLOCK_SKEW = timedelta(minutes=10)  # a certificate is used at once, by machines
 
 
 def issue_authority(member: str, key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
-    """The self-signed certificate of a new CA, in the profile of `ledger.authority`."""
+    """The self-signed certificate of a new CA, in the profile of `ledger.consortium.authority`."""
     public = key.public_key()
     subject = authority_subject(member)
     return (

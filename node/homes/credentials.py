@@ -10,13 +10,13 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ledger.caller import ROLES, Caller, Role, check_name
-from ledger.certificate import certificate_pem, key_der, key_pem, named_caller
+from ledger.consortium.caller import ROLES, Caller, Role, check_name
+from ledger.consortium.certificate import certificate_pem, key_der, key_pem, named_caller
+from ledger.consortium.lineage import Lineage
+from ledger.consortium.manifest import Manifest
+from ledger.crypto.passphrase import seal_with_passphrase
 from ledger.errors import InvalidInput, NotFound
-from ledger.home import key_kind
-from ledger.lineage import Lineage
-from ledger.manifest import Manifest
-from ledger.passphrase import seal_with_passphrase
+from ledger.homes.home import key_kind
 from node.homes import files
 from node.homes.authority import AUTHORITY_DAYS, LEAF_DAYS, issue_leaf
 from node.homes.home import Home

@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ledger import home as layout
-from ledger.address import Address
-from ledger.caller import check_name
-from ledger.card import parse_card, sign_card
-from ledger.config import default_listen, render_config
+from ledger.consortium.address import Address
+from ledger.consortium.caller import check_name
+from ledger.consortium.card import parse_card, sign_card
+from ledger.consortium.founding import SignedManifest, open_manifest, read_signed_manifest
+from ledger.consortium.lineage import open_lineage
+from ledger.consortium.manifest import Manifest, parse_manifest, render_manifest
+from ledger.consortium.member import Member
+from ledger.consortium.policy import default_policy, override_policy, render_policy
+from ledger.crypto.passphrase import seal_with_passphrase
 from ledger.errors import InvalidInput, PlimsollError, Refused
-from ledger.founding import SignedManifest, open_manifest, read_signed_manifest
-from ledger.lineage import open_lineage
-from ledger.manifest import Manifest, parse_manifest, render_manifest
-from ledger.member import Member
-from ledger.passphrase import seal_with_passphrase
-from ledger.policy import default_policy, override_policy, render_policy
+from ledger.homes import home as layout
+from ledger.homes.config import default_listen, render_config
 from node.homes.authority import issue_authority
 from node.homes.credentials import open_own, renew
 from node.homes.home import Home, create_home, open_home

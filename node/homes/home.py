@@ -1,4 +1,4 @@
-"""A lender's home directory: what lies where is told in `ledger.home`; this reads, opens and makes it.
+"""A lender's home directory: what lies where is told in `ledger.homes.home`; this reads, opens and makes it.
 
 What it holds is never overwritten but for three things: the lineage as it grows, certificates (not their keys) when
 they are renewed, and card, CA and keyring when a manifest has new keys for this member (node.homes.staging). A folder
@@ -18,18 +18,18 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ledger import home
-from ledger.caller import Role
-from ledger.card import parse_card
-from ledger.certificate import certificate_pem, key_der, load_certificate, load_key
-from ledger.config import Config
+from ledger.consortium.caller import Role
+from ledger.consortium.card import parse_card
+from ledger.consortium.certificate import certificate_pem, key_der, load_certificate, load_key
+from ledger.consortium.founding import SignedManifest, open_manifest
+from ledger.consortium.history import History
+from ledger.consortium.lineage import MAX_LINEAGE_BYTES, Lineage, founded, open_lineage
+from ledger.consortium.manifest import Manifest
+from ledger.consortium.member import Member
+from ledger.crypto.passphrase import open_with_passphrase, seal_with_passphrase
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
-from ledger.founding import SignedManifest, open_manifest
-from ledger.history import History
-from ledger.lineage import MAX_LINEAGE_BYTES, Lineage, founded, open_lineage
-from ledger.manifest import Manifest
-from ledger.member import Member
-from ledger.passphrase import open_with_passphrase, seal_with_passphrase
+from ledger.homes import home
+from ledger.homes.config import Config
 from node.config import load_config
 from node.homes import files
 from node.homes.keyring import Keyring, generate_key, parse_keyring

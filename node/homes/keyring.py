@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ledger.address import Address
-from ledger.certificate import key_der, load_key
-from ledger.cosignature import Cosigner
+from ledger.consortium.address import Address
+from ledger.consortium.certificate import key_der, load_key
+from ledger.consortium.manifest import Manifest
+from ledger.consortium.member import Member
 from ledger.errors import InvalidInput, NotFound, Refused
-from ledger.manifest import Manifest
-from ledger.member import Member
-from ledger.note import Signer
 from ledger.strict import decode_base64, encode_base64
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import Signer
 from ledger.toml import quote, read_toml
 
 SECRET_SIZE = 32

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ledger.address import parse_address
-from ledger.card import parse_card
-from ledger.lineage import MAX_LINEAGE_BYTES
+from ledger.consortium.address import parse_address
+from ledger.consortium.card import parse_card
+from ledger.consortium.lineage import MAX_LINEAGE_BYTES
 from node.answer import Answer
 from node.homes import files, founding, staging
 from node.homes.home import Home, open_home

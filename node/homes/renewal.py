@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ledger.caller import ROLES, Caller, Role
-from ledger.certificate import certificate_pem
+from ledger.consortium.caller import ROLES, Caller, Role
+from ledger.consortium.certificate import certificate_pem
 from ledger.errors import InvalidInput, PlimsollError
 from node.clock import Clock
 from node.consortium import Consortium

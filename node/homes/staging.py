@@ -13,13 +13,13 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ledger import home as layout
-from ledger.address import Address
-from ledger.card import parse_card, sign_card
-from ledger.certificate import certificate_pem, key_der
+from ledger.consortium.address import Address
+from ledger.consortium.card import parse_card, sign_card
+from ledger.consortium.certificate import certificate_pem, key_der
+from ledger.consortium.manifest import Manifest
+from ledger.crypto.passphrase import seal_with_passphrase
 from ledger.errors import InvalidInput, Refused
-from ledger.manifest import Manifest
-from ledger.passphrase import seal_with_passphrase
+from ledger.homes import home as layout
 from node.homes import files
 from node.homes.authority import issue_authority
 from node.homes.home import Home

@@ -15,21 +15,21 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import lender_pb2
 
-from ledger.answer import Answer
-from ledger.chain import Chain
-from ledger.covered import Covered
-from ledger.dlog import Table
+from ledger.borrower.identity import canonical
+from ledger.borrower.labels import BorrowerKeys
+from ledger.chain.chain import Chain
+from ledger.chain.covered import Covered
+from ledger.challenges.settling import NothingSettled, Settling
+from ledger.crypto.dlog import Table
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Unready
-from ledger.exposure import Left, LogAge, expose
-from ledger.freezing import Freezing, NothingFrozen
-from ledger.identity import canonical
-from ledger.inquiry import PURPOSES
-from ledger.labels import BorrowerKeys
-from ledger.query import Asking as Setting
-from ledger.query import Query
-from ledger.selection import Contribution
-from ledger.settling import NothingSettled, Settling
-from ledger.transcript import FULL, REDACTED, Transcript
+from ledger.queries.answer import Answer
+from ledger.queries.exposure import Left, LogAge, expose
+from ledger.queries.freezing import Freezing, NothingFrozen
+from ledger.queries.inquiry import PURPOSES
+from ledger.queries.query import Asking as Setting
+from ledger.queries.query import Query
+from ledger.queries.selection import Contribution
+from ledger.queries.transcript import FULL, REDACTED, Transcript
 from node.chain.committer import Committer
 from node.chain.freshness import Freshness
 from node.chain.gossip import Gossip

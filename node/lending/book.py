@@ -12,10 +12,10 @@ from itertools import count, islice
 
 from plimsoll.v1 import sealed_pb2
 
+from ledger.chain.store import Put, Store, StoreConflict, prefix_end
+from ledger.crypto.hashing import derive, mac
+from ledger.crypto.sealed import open_sealed, seal
 from ledger.errors import PlimsollError, Unverified
-from ledger.hashing import derive, mac
-from ledger.sealed import open_sealed, seal
-from ledger.store import Put, Store, StoreConflict, prefix_end
 
 PURPOSE = "plimsoll/v1/book-record"
 PLACE_DOMAIN = "plimsoll/v1/book-place"

@@ -9,15 +9,15 @@ from concurrent.futures import Executor
 import structlog
 from plimsoll.v1 import lender_pb2
 
-from ledger.chain import Chain, Log
+from ledger.borrower.identity import canonical
+from ledger.borrower.labels import BorrowerKeys, Numbered
+from ledger.chain.chain import Chain, Log
+from ledger.consortium.joined import Record, origins_of, record_of
 from ledger.disclosure import Opening, disclose
 from ledger.errors import InvalidInput, NotFound, Unready
-from ledger.identity import canonical
-from ledger.joined import Record, origins_of, record_of
-from ledger.labels import BorrowerKeys, Numbered
-from ledger.loan import MAX_AS_OF
-from ledger.position_entry import PositionEntry
-from ledger.witnessed import Witnessed
+from ledger.positions.loan import MAX_AS_OF
+from ledger.positions.position_entry import PositionEntry
+from ledger.witnessing.witnessed import Witnessed
 from node.chain.named_logs import NamedLogs
 from node.consortium import Consortium
 from node.custody.custody import Custody

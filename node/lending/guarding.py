@@ -9,8 +9,8 @@ import structlog
 from plimsoll.v1 import lender_pb2
 
 from ledger.errors import InvalidInput, NotFound, Refused
-from ledger.feed import FeedLoan
-from ledger.feed_guard import Bounds, Breach, Difference, breaches, parse_bounds
+from ledger.positions.feed import FeedLoan
+from ledger.positions.feed_guard import Bounds, Breach, Difference, breaches, parse_bounds
 from node.homes import files
 from node.lending.quarantine import Quarantine
 

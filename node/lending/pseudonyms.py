@@ -10,9 +10,9 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import peer_pb2
 
-from ledger.chain import Log
+from ledger.borrower.pseudonym import Batch
+from ledger.chain.chain import Log
 from ledger.errors import Unready
-from ledger.pseudonym import Batch
 from node.chain.committer import Committer
 from node.chain.tails import tail
 from node.clock import Clock

@@ -11,12 +11,12 @@ from itertools import islice
 
 from plimsoll.v1 import lender_pb2, sealed_pb2
 
+from ledger.chain.store import Put, Store, prefix_end
+from ledger.crypto.hashing import derive
+from ledger.crypto.sealed import open_sealed, seal
 from ledger.errors import NotFound
-from ledger.feed import FeedLoan
-from ledger.hashing import derive
-from ledger.loan import Loan
-from ledger.sealed import open_sealed, seal
-from ledger.store import Put, Store, prefix_end
+from ledger.positions.feed import FeedLoan
+from ledger.positions.loan import Loan
 
 PURPOSE = "plimsoll/v1/held-feed"
 _INDEX, _ROWS, _LAST = b"q", b"w", b"l"

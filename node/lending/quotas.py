@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 
 from plimsoll.v1 import entry_pb2
 
+from ledger.chain.log import Log
 from ledger.errors import Exhausted
-from ledger.inquiry import DAY
-from ledger.log import Log
-from ledger.quota import Weights
+from ledger.queries.inquiry import DAY
+from ledger.queries.quota import Weights
 from node.clock import Clock
 from node.upkeep.ending import ended
 

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import structlog
 from plimsoll.v1 import sealed_pb2
 
-from ledger.chain import Log
-from ledger.entries import Kind, file_entry
+from ledger.chain.chain import Log
+from ledger.chain.entries import Kind, file_entry
 from ledger.errors import PlimsollError
-from ledger.position_entry import PositionEntry
-from ledger.sealed_copy import open_copy
+from ledger.positions.position_entry import PositionEntry
+from ledger.positions.sealed_copy import open_copy
 from node.homes.keyring import Keyring
 from node.lending.book import Book
 

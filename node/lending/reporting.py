@@ -19,16 +19,16 @@ from typing import TypeVar
 import structlog
 from plimsoll.v1 import lender_pb2
 
-from ledger.bands import Bands
-from ledger.chain import Log
+from ledger.borrower.labels import BorrowerKeys
+from ledger.chain.chain import Log
 from ledger.errors import PlimsollError, Unready
-from ledger.feed import FeedLoan, FeedReader, Rejected
-from ledger.feed_fold import Folded, fold_feed
-from ledger.feed_guard import Difference
-from ledger.inquiry import DAY
-from ledger.labels import BorrowerKeys
-from ledger.position import Position, fold
-from ledger.publication import Publication, PublicationTask, publish
+from ledger.positions.bands import Bands
+from ledger.positions.feed import FeedLoan, FeedReader, Rejected
+from ledger.positions.feed_fold import Folded, fold_feed
+from ledger.positions.feed_guard import Difference
+from ledger.positions.position import Position, fold
+from ledger.positions.publication import Publication, PublicationTask, publish
+from ledger.queries.inquiry import DAY
 from node.chain.committer import Committer
 from node.clock import Clock
 from node.consortium import Consortium

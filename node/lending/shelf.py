@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from plimsoll.v1 import sealed_pb2
 
-from ledger.chain import Log
-from ledger.labels import BorrowerKeys
-from ledger.loan import Loan
-from ledger.position import Position
-from ledger.position_entry import PositionEntry
-from ledger.sealed_copy import open_copy
+from ledger.borrower.labels import BorrowerKeys
+from ledger.chain.chain import Log
+from ledger.positions.loan import Loan
+from ledger.positions.position import Position
+from ledger.positions.position_entry import PositionEntry
+from ledger.positions.sealed_copy import open_copy
 from node.consortium import Consortium
 from node.homes.keyring import Keyring
 from node.lending import rebuild

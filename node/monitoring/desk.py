@@ -7,11 +7,11 @@ from collections.abc import Callable
 import structlog
 from plimsoll.v1 import lender_pb2, sealed_pb2
 
+from ledger.borrower.identity import canonical
 from ledger.errors import InvalidInput, Refused
-from ledger.identity import canonical
-from ledger.loan import MAX_AMOUNT
 from ledger.monitoring.policy import MAX_DAYS
 from ledger.monitoring.schedule import Pace
+from ledger.positions.loan import MAX_AMOUNT
 from node.clock import Clock
 from node.lending.asking import CONSENT_DIGEST_SIZE
 from node.lending.deciding import MAX_REFERENCE

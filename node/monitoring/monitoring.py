@@ -17,10 +17,10 @@ from plimsoll.v1 import entry_pb2, lender_pb2, sealed_pb2
 
 from ledger.decision import DecisionPolicy
 from ledger.errors import Exhausted, NotFound, PlimsollError, Refused, Unavailable, Unready
-from ledger.inquiry import DAY
 from ledger.monitoring import WatchPolicy
 from ledger.monitoring.consent import question_digest
 from ledger.monitoring.schedule import RETRY, Pace, backoff, choose, due, earliest, pace
+from ledger.queries.inquiry import DAY
 from node.clock import Clock
 from node.consortium import Consortium
 from node.monitoring.finding import Finder

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from plimsoll.v1 import lender_pb2, sealed_pb2
 
+from ledger.chain.store import Pair, Put, Store, prefix_end
+from ledger.crypto.hashing import derive, mac
+from ledger.crypto.sealed import open_sealed, seal
 from ledger.errors import InvalidInput, NotFound, PlimsollError
-from ledger.hashing import derive, mac
-from ledger.sealed import open_sealed, seal
-from ledger.store import Pair, Put, Store, prefix_end
 from ledger.strict import parse_decimal
 
 WATCH_PURPOSE = "plimsoll/v1/watch-record"

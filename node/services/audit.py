@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable
 
 from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
-from ledger.chain import Chain
-from ledger.checkpoint import SignedHead
+from ledger.chain.chain import Chain
+from ledger.chain.log import Log
+from ledger.consortium.lineage import Lineage
 from ledger.errors import NotFound, Unverified
-from ledger.lineage import Lineage
-from ledger.log import Log
-from ledger.witnessed import Kept, Witnessed
+from ledger.tlog.checkpoint import SignedHead
+from ledger.witnessing.witnessed import Kept, Witnessed
 from node.services.reading import blocks
 from node.wire.gate import Context
 

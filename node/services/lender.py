@@ -11,7 +11,7 @@ import structlog
 from plimsoll.v1 import lender_pb2, lender_pb2_grpc
 
 from ledger.errors import Exhausted, InvalidInput, PlimsollError
-from ledger.feed import MAX_BATCH_ROWS
+from ledger.positions.feed import MAX_BATCH_ROWS
 from node.lending.asking import Asking
 from node.lending.deciding import Deciding
 from node.lending.disclosing import Disclosing

@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from plimsoll.v1 import operator_pb2, operator_pb2_grpc
 
-from ledger.proposals import Proposed
+from ledger.consortium.proposals import Proposed
 from node.governance import Governance
 from node.lending.reporting import Reporting
 from node.state import State

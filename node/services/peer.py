@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 
 from plimsoll.v1 import peer_pb2, peer_pb2_grpc
 
-from ledger.chain import Chain
-from ledger.lineage import Lineage
+from ledger.chain.chain import Chain
+from ledger.consortium.lineage import Lineage
 from node.chain.gossip import Gossip
 from node.chain.witnessing import Witnessing
 from node.challenges.proving import Proving

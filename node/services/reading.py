@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Chain
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain
 
 
 def heads(chain: Chain) -> list[bytes]:

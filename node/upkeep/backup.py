@@ -18,10 +18,10 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
-from ledger import home as layout
-from ledger.caller import ROLES
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
+from ledger.consortium.caller import ROLES
 from ledger.errors import InvalidInput, NotFound, Refused, Unverified
+from ledger.homes import home as layout
 from ledger.strict_json import Document
 from node.homes import files
 from node.homes.home import Home, open_home, staged_home

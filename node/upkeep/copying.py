@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from ledger.store import Put
+from ledger.chain.store import Put
 from node.homes import files
 from node.upkeep.leveldb import LevelStore
 

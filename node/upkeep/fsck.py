@@ -11,12 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from ledger import home as layout
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
+from ledger.chain.store import Store
+from ledger.consortium.manifest import Manifest
 from ledger.errors import Unverified
-from ledger.manifest import Manifest
-from ledger.store import Store
-from ledger.witnessed import Witnessed
+from ledger.homes import home as layout
+from ledger.witnessing.witnessed import Witnessed
 from node.custody.vault import Vault
 from node.homes.home import Home
 from node.homes.keyring import Keyring

@@ -8,10 +8,10 @@ from itertools import islice
 
 from plimsoll.v1 import sealed_pb2
 
-from ledger.entries import Kind
+from ledger.borrower.labels import BorrowerKeys
+from ledger.chain.entries import Kind
+from ledger.consortium.manifest import Manifest
 from ledger.errors import PlimsollError
-from ledger.labels import BorrowerKeys
-from ledger.manifest import Manifest
 from node.homes.keyring import Keyring
 from node.lending import rebuild
 from node.lending.book import Book

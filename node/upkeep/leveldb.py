@@ -1,4 +1,4 @@
-"""The store on LevelDB: one directory, one process (design section 10). The contract is ledger.store's.
+"""The store on LevelDB: one directory, one process (design section 10). The contract is ledger.chain.store's.
 
 LevelDB syncs its write-ahead log; writes of several threads that wait at the same time share one sync. Once a write has
 failed, its log may end in half a record, and LevelDB would go on behind it and drop what follows when it recovers. So
@@ -21,8 +21,8 @@ from typing import Any
 
 import plyvel
 
+from ledger.chain.store import Pair, Put, StoreConflict
 from ledger.errors import PlimsollError, Unready, Unverified
-from ledger.store import Pair, Put, StoreConflict
 from node.upkeep.door import Door
 
 MIB = 1 << 20
@@ -35,7 +35,7 @@ _SCANNED_FIRST, _SCANNED_MOST = 4, 64  # pairs of a scan read at a time
 
 
 class LevelStore:
-    """A `ledger.store.Store` in a directory, created where absent (its parent must exist).
+    """A `ledger.chain.store.Store` in a directory, created where absent (its parent must exist).
 
     cache_mib: block cache, MiB. reserve_mib: nothing is written where less than this is free on the disk, so that
     LevelDB's own housekeeping, and the rest of the machine, do not run into its end. Raises Unready where another

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ledger import home as layout
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
 from ledger.errors import Unverified
+from ledger.homes import home as layout
 from node.answer import Answer, Bar, progress_bar
 from node.homes import files
 from node.homes.home import Home, open_home

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from ledger import home as layout
-from ledger.chain import Chain, Log
-from ledger.manifest import Manifest
-from ledger.note import VerifierKey
+from ledger.chain.chain import Chain, Log
+from ledger.consortium.manifest import Manifest
+from ledger.homes import home as layout
+from ledger.tlog.note import VerifierKey
 from node.homes.home import Home
 from node.upkeep.leveldb import LevelStore
 

@@ -7,7 +7,7 @@ import os
 import ssl
 from collections.abc import Callable
 
-from ledger.manifest import Manifest
+from ledger.consortium.manifest import Manifest
 from node.wire.tls import Presented
 
 

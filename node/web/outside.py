@@ -19,13 +19,13 @@ import aiohttp
 import structlog
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from ledger.checkpoint import SignedHead
-from ledger.cosignature import verify_cosignature
+from ledger.chain.log import Log
 from ledger.errors import InvalidInput, PlimsollError, Unavailable, Unverified
-from ledger.log import Log
-from ledger.note import SignatureLine
-from ledger.tlog_witness import MAX_REQUEST, SIZE_TYPE, AddCheckpoint, parse_lines, parse_size
-from ledger.web import OutsideWitness
+from ledger.homes.web import OutsideWitness
+from ledger.tlog.checkpoint import SignedHead
+from ledger.tlog.cosignature import verify_cosignature
+from ledger.tlog.note import SignatureLine
+from ledger.tlog.tlog_witness import MAX_REQUEST, SIZE_TYPE, AddCheckpoint, parse_lines, parse_size
 from node.clock import Clock
 from node.web.publication import PATIENCE
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ledger.errors import Exhausted, InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unready
-from ledger.tlog_witness import SIZE_TYPE, OldSize, render_size
+from ledger.tlog.tlog_witness import SIZE_TYPE, OldSize, render_size
 
 TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"

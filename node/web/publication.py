@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.checkpoint import SignedHead
-from ledger.log import Log
-from ledger.witnessed import Kept
+from ledger.chain.log import Log
+from ledger.tlog.checkpoint import SignedHead
+from ledger.witnessing.witnessed import Kept
 
 #: Seconds: a larger head takes the place of the witnessed one once that was witnessed so long ago. Collecting
 #: cosignatures fails open for writing.

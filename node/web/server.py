@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from ledger.address import Address
-from ledger.caller import Caller
+from ledger.consortium.address import Address
+from ledger.consortium.caller import Caller
 from ledger.errors import Exhausted, InvalidInput, PlimsollError, Refused, Unready
 from node.web.connection import Connection
 from node.web.page import Page, refusal

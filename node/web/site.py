@@ -18,13 +18,14 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
+from ledger.chain.log import Log
+from ledger.chain.tree import TILE_WIDTH
+from ledger.consortium.lineage import Lineage
 from ledger.errors import NotFound, PlimsollError, Refused, Unverified
-from ledger.lineage import Lineage
-from ledger.log import Log
-from ledger.note import SignatureLine
-from ledger.tiles import BUNDLE, Tile
-from ledger.tlog_witness import (
+from ledger.tlog.note import SignatureLine
+from ledger.tlog.tiles import BUNDLE, Tile
+from ledger.tlog.tlog_witness import (
     LINES_TYPE,
     MAX_REQUEST,
     AddCheckpoint,
@@ -32,8 +33,7 @@ from ledger.tlog_witness import (
     parse_add_checkpoint,
     render_lines,
 )
-from ledger.tree import TILE_WIDTH
-from ledger.witnessed import Witnessed
+from ledger.witnessing.witnessed import Witnessed
 from node.web.outside import Outside
 from node.web.page import BYTES, FOR_A_MOMENT, FOR_EVER, NEVER, TEXT, Page, refusal
 from node.web.publication import checkpoint, is_of

@@ -12,13 +12,13 @@ from typing import Any
 
 import structlog
 
-from ledger.checkpoint import SignedHead
-from ledger.config import Config
-from ledger.cosignature import Cosigner
+from ledger.consortium.lineage import Lineage
 from ledger.errors import InvalidInput
-from ledger.lineage import Lineage
-from ledger.tlog_witness import ForeignWitness
-from ledger.web import Web
+from ledger.homes.config import Config
+from ledger.homes.web import Web
+from ledger.tlog.checkpoint import SignedHead
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.tlog_witness import ForeignWitness
 from node.assembly import Assembly
 from node.clock import Clock
 from node.consortium import Consortium

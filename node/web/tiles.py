@@ -1,11 +1,11 @@
-"""A log's tiles and bundles (ledger.tiles), straight out of what is held of it, tiles verified on the way."""
+"""A log's tiles and bundles (ledger.tlog.tiles), straight out of what is held of it, tiles verified on the way."""
 
 from __future__ import annotations
 
+from ledger.chain.log import Log
+from ledger.chain.tree import TILE_WIDTH
 from ledger.errors import NotFound
-from ledger.log import Log
-from ledger.tiles import BUNDLE, Tile, encode_bundle
-from ledger.tree import TILE_WIDTH
+from ledger.tlog.tiles import BUNDLE, Tile, encode_bundle
 
 _DEPTH = 8
 

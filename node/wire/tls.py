@@ -17,10 +17,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ledger.caller import Caller, server_name
-from ledger.certificate import load_certificate, named_caller
+from ledger.consortium.caller import Caller, server_name
+from ledger.consortium.certificate import load_certificate, named_caller
+from ledger.consortium.manifest import Manifest
 from ledger.errors import InvalidInput, Refused
-from ledger.manifest import Manifest
 
 __all__ = [
     "Caller",

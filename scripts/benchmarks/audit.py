@@ -12,23 +12,24 @@ from pathlib import Path
 from plimsoll.v1 import peer_pb2
 
 from client.audit.auditor import Auditor, Scope
-from client.audit.digest import digest
-from client.audit.follower import Follower
-from client.audit.logs import LogId
-from client.audit.one_log import OneLog
-from client.audit.tally import Ground, Tally
-from client.audit.tiles import CHECKPOINT, Tiles
-from client.audit.workers import Workers
-from ledger import fsck, merkle
-from ledger.block import blocks_from
-from ledger.history import History
-from ledger.joined import log_name
-from ledger.log import Log
-from ledger.log_keys import LogKeys
-from ledger.own_log import OwnLog
-from ledger.store import Store, prefix_end
-from ledger.tiles import encode_bundle, tiles_of
-from ledger.tree import TILE_WIDTH
+from client.audit.reading.digest import digest
+from client.audit.reading.follower import Follower
+from client.audit.reading.logs import LogId
+from client.audit.reading.one_log import OneLog
+from client.audit.reading.tally import Ground, Tally
+from client.audit.reading.tiles import CHECKPOINT, Tiles
+from client.audit.reading.workers import Workers
+from ledger.chain import fsck
+from ledger.chain.block import blocks_from
+from ledger.chain.log import Log
+from ledger.chain.log_keys import LogKeys
+from ledger.chain.own_log import OwnLog
+from ledger.chain.store import Store, prefix_end
+from ledger.chain.tree import TILE_WIDTH
+from ledger.consortium.history import History
+from ledger.consortium.joined import log_name
+from ledger.tlog import merkle
+from ledger.tlog.tiles import encode_bundle, tiles_of
 from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 
 from client.portfolio import Portfolio
-from ledger import group
-from ledger.bands import Bands
-from ledger.own_log import OwnLog
-from ledger.policy import Policy
-from ledger.position import fold
-from ledger.publication import Publication, PublicationTask, publish
+from ledger.chain.own_log import OwnLog
+from ledger.consortium.policy import Policy
+from ledger.crypto import group
+from ledger.positions.bands import Bands
+from ledger.positions.position import fold
+from ledger.positions.publication import Publication, PublicationTask, publish
 from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from ledger.memory_store import MemoryStore
-from ledger.receipt import Receipt
+from ledger.chain.memory_store import MemoryStore
+from ledger.tlog.receipt import Receipt
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick
 from scripts.benchmarks.measure import alternate, paired, rate

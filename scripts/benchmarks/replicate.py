@@ -15,12 +15,12 @@ import plyvel
 from plimsoll.v1 import peer_pb2
 
 from client.sdk import Session
-from ledger import home as layout
-from ledger.block import blocks_from
-from ledger.chain import Chain, LogName
-from ledger.note import Signer
-from ledger.own_log import OwnLog
-from ledger.replica import Replica
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.own_log import OwnLog
+from ledger.chain.replica import Replica
+from ledger.homes import home as layout
+from ledger.tlog.note import Signer
 from node.upkeep.leveldb import LevelStore
 from scripts.benchmarks import synthetic
 from scripts.benchmarks.figure import Figure, Yardstick

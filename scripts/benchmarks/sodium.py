@@ -9,7 +9,7 @@ from typing import Any
 
 from rbcl import _sodium
 
-from ledger import group
+from ledger.crypto import group
 
 
 @dataclass(frozen=True, slots=True)

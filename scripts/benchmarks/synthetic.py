@@ -10,12 +10,12 @@ import os
 import time
 from collections.abc import Iterator
 
-from ledger.chain import Chain, LogName
-from ledger.elgamal import Ciphertext
-from ledger.note import Signer
-from ledger.own_log import OwnLog
-from ledger.position_entry import PositionEntry
-from ledger.store import Store
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.own_log import OwnLog
+from ledger.chain.store import Store
+from ledger.crypto.elgamal import Ciphertext
+from ledger.positions.position_entry import PositionEntry
+from ledger.tlog.note import Signer
 
 AT_ONCE = 1000
 _AS_OF = 20_000

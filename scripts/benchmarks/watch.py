@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import grpc.aio
 from plimsoll.v1 import audit_pb2, audit_pb2_grpc
 
-from ledger import home
+from ledger.homes import home
 from scripts.benchmarks.heads import size_of
 from tests.cluster import Cluster
 

@@ -18,8 +18,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from ledger.caller import Caller, server_name
-from ledger.certificate import certificate_pem, key_pem
+from ledger.consortium.caller import Caller, server_name
+from ledger.consortium.certificate import certificate_pem, key_pem
 from node.homes.authority import issue_authority, issue_leaf
 from node.homes.keyring import generate_key
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger.classification import Classification
+from ledger.positions.classification import Classification
 
 DAYS = 730
 MONTH = 30.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ledger.bands import Bands
-from ledger.classification import Classification
+from ledger.consortium.policy import Policy
 from ledger.decision import Amounts, Facts
 from ledger.decision.facts import Band
-from ledger.policy import Policy
+from ledger.positions.bands import Bands
+from ledger.positions.classification import Classification
 from scripts.reporting_lag.population import Borrower
 
 When = Callable[[int, float], float]

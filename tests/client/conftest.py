@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.address import Address
+from ledger.consortium.address import Address
 from node.homes import founding
 from node.homes.home import open_home
 from tests.client.fakes import FakeNode, free_port

@@ -20,8 +20,8 @@ from plimsoll.v1 import (
 )
 
 from ledger import refusal
-from ledger.caller import Caller
-from ledger.certificate import certificate_pem, key_pem
+from ledger.consortium.caller import Caller
+from ledger.consortium.certificate import certificate_pem, key_pem
 from ledger.errors import PlimsollError
 from node.homes.home import Home
 from node.wire.tls import Presented, peer_identity, server_credentials

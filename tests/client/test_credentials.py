@@ -12,10 +12,10 @@ import grpc
 import pytest
 
 from client.credentials import Endpoint, endpoint_from_files, endpoint_from_home, local_address
-from ledger import home as layout
-from ledger.address import Address
-from ledger.config import Config
+from ledger.consortium.address import Address
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
+from ledger.homes import home as layout
+from ledger.homes.config import Config
 from node.homes.credentials import issue_credential, open_node
 from node.homes.home import open_home
 from node.wire.tls import Presented, peer_identity, server_credentials

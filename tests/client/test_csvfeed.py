@@ -14,8 +14,8 @@ from plimsoll.v1 import lender_pb2
 from client.csvfeed import MAX_BATCH_BYTES, FeedBatch, read_feed
 from client.csvlines import MAX_LINE
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.feed import COLUMNS, MAX_BATCH_ROWS, NUMBERS
-from ledger.loan import MAX_AMOUNT
+from ledger.positions.feed import COLUMNS, MAX_BATCH_ROWS, NUMBERS
+from ledger.positions.loan import MAX_AMOUNT
 
 HEADER = ",".join(COLUMNS)
 GOOD = {

@@ -14,14 +14,14 @@ import pytest
 
 from client.csvfeed import read_feed
 from client.portfolio import TRUTH_COLUMNS, Portfolio, write_portfolio
-from ledger.classification import CLASS_LABELS
-from ledger.digits import unpack, unpack_tally_low
 from ledger.errors import InvalidInput
-from ledger.feed import FeedReader, parse_date
-from ledger.feed_fold import fold_feed
-from ledger.fields import Field
-from ledger.loan import Loan
-from ledger.position import fold
+from ledger.positions.classification import CLASS_LABELS
+from ledger.positions.digits import unpack, unpack_tally_low
+from ledger.positions.feed import FeedReader, parse_date
+from ledger.positions.feed_fold import fold_feed
+from ledger.positions.fields import Field
+from ledger.positions.loan import Loan
+from ledger.positions.position import fold
 from tests.ledger.loans import BANDS
 
 DAY = date(2026, 3, 31)

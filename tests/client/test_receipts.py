@@ -8,12 +8,12 @@ import pytest
 from plimsoll.v1 import audit_pb2
 
 from client.receipts import Verified, check_by_key, check_by_manifests, check_by_policy, fetch
+from ledger.consortium.history import History
+from ledger.consortium.trust import policy_for
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Unverified
-from ledger.history import History
-from ledger.note import parse_note
-from ledger.receipt import Receipt
-from ledger.tlog_policy import Policy
-from ledger.trust import policy_for
+from ledger.tlog.note import parse_note
+from ledger.tlog.receipt import Receipt
+from ledger.tlog.tlog_policy import Policy
 from tests.client.export.direct import MANIFEST, TIMES, Direct
 from tests.ledger.witnesses import cosigned, history, name
 

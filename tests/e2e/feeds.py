@@ -11,7 +11,7 @@ from typing import Any
 from plimsoll.v1 import lender_pb2
 
 from client.feeding import Feeding
-from ledger.feed import NUMBERS
+from ledger.positions.feed import NUMBERS
 from tests.cluster import Cluster
 
 MINOR = 100

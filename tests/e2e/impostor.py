@@ -13,26 +13,26 @@ from typing import Any
 
 from plimsoll.v1 import peer_pb2
 
-from ledger import elgamal, group, schnorr
-from ledger.bands import Bands
-from ledger.block import blocks_from
+from ledger.borrower.evaluation import Evaluation, batch_digest
+from ledger.borrower.labels import BorrowerKeys, Numbered, QueryKeys
+from ledger.borrower.pseudonym import Batch
 from ledger.ceremony import CeremonyContext, read_entry, replay
 from ledger.ceremony.entry import CeremonyEntry
-from ledger.chain import Chain, Log, OwnLog, Replica
-from ledger.checkpoint import Head, sign_head
-from ledger.cosignature import Cosigner
-from ledger.elgamal import Ciphertext
-from ledger.entries import Kind
-from ledger.evaluation import Evaluation, batch_digest
-from ledger.group import Scalar
-from ledger.inquiry import Inquiry, heads_digest
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, Log, OwnLog, Replica
+from ledger.chain.entries import Kind
+from ledger.chain.memory_store import MemoryStore
+from ledger.crypto import elgamal, group, schnorr
+from ledger.crypto.elgamal import Ciphertext
+from ledger.crypto.group import Scalar
 from ledger.keys import PublicKeys
-from ledger.labels import BorrowerKeys, Numbered, QueryKeys
-from ledger.memory_store import MemoryStore
-from ledger.merkle import leaf_hash
-from ledger.note import Note, Signer
-from ledger.position_entry import PositionEntry
-from ledger.pseudonym import Batch
+from ledger.positions.bands import Bands
+from ledger.positions.position_entry import PositionEntry
+from ledger.queries.inquiry import Inquiry, heads_digest
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import Note, Signer
 from tests.cluster import CONSENT, Cluster
 from tests.e2e.wire import peer_stub
 
@@ -222,7 +222,7 @@ class Impostor:
         return replace(entry, **changes).encode()
 
     def encrypt(self, label: bytes, amounts: Sequence[int]) -> Ciphertext:
-        """As `ledger.elgamal.encrypt`, without its bounds: a good proof over any plaintexts."""
+        """As `ledger.crypto.elgamal.encrypt`, without its bounds: a good proof over any plaintexts."""
         r, u = (group.random_scalar(os.urandom) for _ in range(2))
         place = (self.consortium, 1, self.member, label)
         plain = elgamal.encrypt(self.public.fields, [0] * 7, r, u, *place)

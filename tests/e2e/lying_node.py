@@ -11,13 +11,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ledger import elgamal, group, publication, schnorr
-from ledger.elgamal import Ciphertext
+from ledger.challenges.proving import prove_record
+from ledger.crypto import elgamal, group, schnorr
+from ledger.crypto.elgamal import Ciphertext
 from ledger.errors import InvalidInput
-from ledger.position_entry import PositionEntry
-from ledger.proving import prove_record
-from ledger.publication import PublicationTask
-from ledger.sealed_copy import open_copy
+from ledger.positions import publication
+from ledger.positions.position_entry import PositionEntry
+from ledger.positions.publication import PublicationTask
+from ledger.positions.sealed_copy import open_copy
 from ledger.wellformed import PROOF_SIZE
 from node.__main__ import main as run
 from node.challenges import doubting, proving
@@ -42,7 +43,7 @@ SILENT = 1_000_005
 
 
 def _ciphertext(task: PublicationTask, position: Any, label: bytes, rng: Any) -> tuple[bytes, Ciphertext | None]:
-    """As `ledger.publication._ciphertext`, over any integers."""
+    """As `ledger.positions.publication._ciphertext`, over any integers."""
     if position.closed:
         return b"", None
     amounts = LIES.get(position.amounts[0], lambda same: same)(position.amounts)

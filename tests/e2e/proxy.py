@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from cryptography import x509
 
-from ledger.certificate import named_caller
+from ledger.consortium.certificate import named_caller
 from node.wire.tls import Presented, server_credentials
 from tests.cluster import Cluster
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
-from ledger import home as layout
+from ledger.homes import home as layout
 from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.feeds import row

@@ -16,8 +16,8 @@ import pytest
 from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from ledger.caller import Caller, Role, server_name
-from ledger.certificate import certificate_pem, key_pem
+from ledger.consortium.caller import Caller, Role, server_name
+from ledger.consortium.certificate import certificate_pem, key_pem
 from node.homes.authority import issue_authority, issue_leaf
 from node.homes.keyring import generate_key
 from tests.cluster import Cluster

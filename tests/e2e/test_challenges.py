@@ -16,12 +16,12 @@ import pytest
 from plimsoll.v1 import lender_pb2, peer_pb2
 
 from ledger.cache import Cache
-from ledger.chain import Log
-from ledger.challenge import Challenge, ChallengeAnswer
-from ledger.challenged import Prover, bands_of
-from ledger.entries import Kind, file_entry
+from ledger.chain.chain import Log
+from ledger.chain.entries import Kind, file_entry
+from ledger.challenges.challenge import Challenge, ChallengeAnswer
+from ledger.challenges.challenged import Prover, bands_of
 from ledger.errors import Exhausted
-from ledger.merkle import leaf_hash
+from ledger.tlog.merkle import leaf_hash
 from tests.cluster import Cluster
 from tests.e2e.feeds import row
 from tests.e2e.impostor import Impostor

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import lender_pb2
 
-from ledger import home as layout
-from ledger.chain import Chain
-from ledger.entries import Kind
+from ledger.chain.chain import Chain
+from ledger.chain.entries import Kind
 from ledger.errors import PlimsollError
+from ledger.homes import home as layout
 from node.lending.book import Book
 from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster, batched

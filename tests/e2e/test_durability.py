@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from plimsoll.v1 import lender_pb2
 
-from ledger import home as layout
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
 from ledger.errors import PlimsollError, Unready
+from ledger.homes import home as layout
 from node.lending.book import Book
 from node.upkeep.leveldb import LevelStore
 from node.upkeep.stores import log_names

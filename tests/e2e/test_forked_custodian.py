@@ -17,12 +17,12 @@ from plimsoll.v1 import peer_pb2
 from ledger.ceremony import Append, CeremonyContext, CeremonyEntry, Participant, read_entry, replay
 from ledger.ceremony.entry import ConfirmationEntry
 from ledger.ceremony.qualification import GIVEN_UP
-from ledger.chain import Chain, LogName
-from ledger.ended import EndedLog
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.manifest import Manifest
 from ledger.keys import PublicKeys
-from ledger.manifest import Manifest
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer, parse_note
+from ledger.tlog.note import Signer, parse_note
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import row

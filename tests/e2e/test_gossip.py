@@ -9,8 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from ledger import home as layout
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
+from ledger.homes import home as layout
 from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
@@ -25,8 +25,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def five(found_module: Found) -> Cluster:
     cluster = found_module(5)
-    for member in cluster.members:  # feeds of 10 rows here follow those of 2,500
-        (cluster.home_folder(member) / layout.FEED_GUARD).write_text('format = "plimsoll/feed-guard/v1"\nrows = 0\n')
     cluster.start()
     cluster.wait_ready()
     return cluster

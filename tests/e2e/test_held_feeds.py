@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ledger.errors import NotFound, Refused, Unready
-from ledger.feed import COLUMNS
-from ledger.feed_guard import Bounds, parse_bounds
+from ledger.positions.feed import COLUMNS
+from ledger.positions.feed_guard import Bounds, parse_bounds
 from tests.cluster import Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row

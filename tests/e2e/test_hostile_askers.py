@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger import dleq, group
-from ledger.block import blocks_from
-from ledger.checkpoint import Head
-from ledger.group import BASE
-from ledger.inquiry import Inquiry
-from ledger.labels import QueryKeys
+from ledger.borrower.labels import QueryKeys
+from ledger.chain.block import blocks_from
+from ledger.crypto import dleq, group
+from ledger.crypto.group import BASE
+from ledger.queries.inquiry import Inquiry
+from ledger.tlog.checkpoint import Head
 from tests.e2e.conftest import Hostile
 from tests.e2e.feeds import row
 from tests.e2e.impostor import BAD_POINTS, Impostor, flip

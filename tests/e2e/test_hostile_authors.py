@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 from plimsoll.v1 import lender_pb2
 
-from ledger import group
-from ledger.elgamal import Ciphertext
-from ledger.labels import Numbered
-from ledger.position_entry import PositionEntry
+from ledger.borrower.labels import Numbered
+from ledger.crypto import group
+from ledger.crypto.elgamal import Ciphertext
+from ledger.positions.position_entry import PositionEntry
 from tests.e2e.conftest import Hostile
 from tests.e2e.feeds import row
 from tests.e2e.impostor import Impostor, flip

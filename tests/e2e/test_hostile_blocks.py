@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger.checkpoint import Head, sign_head
-from ledger.note import Signer
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.note import Signer
 from tests.e2e.conftest import Hostile
 from tests.e2e.impostor import Impostor, flip
 from tests.e2e.proxy import honest

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from plimsoll.v1 import lender_pb2, peer_pb2
 
-from ledger import group
+from ledger.crypto import group
 from tests.e2e.conftest import Hostile
 from tests.e2e.feeds import row
 from tests.e2e.impostor import flip

@@ -26,9 +26,9 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from plimsoll.v1 import audit_pb2, lender_pb2, operator_pb2, peer_pb2
 
-from ledger import group
-from ledger.block import blocks_from
-from ledger.caller import Role, server_name
+from ledger.chain.block import blocks_from
+from ledger.consortium.caller import Role, server_name
+from ledger.crypto import group
 from ledger.errors import PlimsollError
 from tests.cluster import Cluster
 from tests.e2e.attacks import Plan

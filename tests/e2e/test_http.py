@@ -18,10 +18,10 @@ import pytest
 from plimsoll.v1 import audit_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
-from ledger.caller import Role, server_name
-from ledger.certificate import certificate_pem, key_pem
-from ledger.checkpoint import open_head
-from ledger.tlog_policy import Policy, PolicyLog, PolicyWitness, parse_policy
+from ledger.consortium.caller import Role, server_name
+from ledger.consortium.certificate import certificate_pem, key_pem
+from ledger.tlog.checkpoint import open_head
+from ledger.tlog.tlog_policy import Policy, PolicyLog, PolicyWitness, parse_policy
 from tests.cluster import PASSPHRASE, Cluster, free_ports
 from tests.e2e.conftest import Found
 from tests.e2e.elsewhere import ForeignLog, Witness

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
-from ledger.lineage import open_lineage
+from ledger.consortium.lineage import open_lineage
 from tests.cluster import PASSPHRASE, Cluster, free_ports
 from tests.e2e.commands import listed, plimsoll
 

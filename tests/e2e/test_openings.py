@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from plimsoll.v1 import lender_pb2
 
+from ledger.borrower.labels import POSITION, Labels
 from ledger.disclosure import Opening
 from ledger.errors import InvalidInput, NotFound, Refused
-from ledger.labels import POSITION, Labels
-from ledger.position_entry import PositionEntry
+from ledger.positions.position_entry import PositionEntry
 from tests.cluster import Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row

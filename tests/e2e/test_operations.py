@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import home as layout
-from ledger.chain import Chain
-from ledger.feed import COLUMNS
+from ledger.chain.chain import Chain
+from ledger.homes import home as layout
+from ledger.positions.feed import COLUMNS
 from node.upkeep.leveldb import LevelStore
 from node.upkeep.stores import log_names
 from tests.cluster import Cluster

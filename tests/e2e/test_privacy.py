@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import entry_pb2, sealed_pb2
 
-from ledger import home as layout
-from ledger.labels import BorrowerKeys
-from ledger.sealed_copy import open_copy
+from ledger.borrower.labels import BorrowerKeys
+from ledger.homes import home as layout
+from ledger.positions.sealed_copy import open_copy
 from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found

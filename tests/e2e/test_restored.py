@@ -8,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
-from ledger import home as layout
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
 from ledger.errors import Unready
+from ledger.homes import home as layout
 from node.upkeep.leveldb import LevelStore
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found

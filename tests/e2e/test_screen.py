@@ -14,7 +14,7 @@ from plimsoll.v1 import entry_pb2, lender_pb2
 
 from client.sdk import exposure_request
 from ledger.errors import Exhausted
-from ledger.inquiry import consent_digest
+from ledger.queries.inquiry import consent_digest
 from tests.cluster import CONSENT, Cluster
 from tests.e2e.commands import plimsoll, started
 from tests.e2e.feeds import row

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from client.export.folder import LogFolder
-from ledger.checkpoint import open_head
-from ledger.cosigned import verify_witnessed_in
-from ledger.lineage import open_lineage
-from ledger.tiled_log import TiledLog
-from ledger.tlog_policy import parse_policy
+from ledger.consortium.lineage import open_lineage
+from ledger.tlog.checkpoint import open_head
+from ledger.tlog.tiled_log import TiledLog
+from ledger.tlog.tlog_policy import parse_policy
+from ledger.witnessing.cosigned import verify_witnessed_in
 from tests.cluster import Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row

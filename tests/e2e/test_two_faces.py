@@ -16,13 +16,13 @@ import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2, peer_pb2
 
 from client.sdk import Session
-from ledger.ballot import Vote, approval_entry, proposal_entry
 from ledger.ceremony import CeremonyContext
-from ledger.cosigned import verify_witnessed
+from ledger.consortium.ballot import Vote, approval_entry, proposal_entry
+from ledger.consortium.manifest import Manifest
 from ledger.errors import Unverified
-from ledger.evidence import read_evidence
-from ledger.manifest import Manifest
-from ledger.note import VerifierKey, parse_note
+from ledger.tlog.note import VerifierKey, parse_note
+from ledger.witnessing.cosigned import verify_witnessed
+from ledger.witnessing.evidence import read_evidence
 from tests.cluster import Cluster
 from tests.e2e.conftest import Found
 from tests.e2e.feeds import row

@@ -11,10 +11,10 @@ import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger.errors import InvalidInput, NotFound, Refused
-from ledger.inquiry import Inquiry
 from ledger.monitoring import Rules, Schedule, parse_watch_policy
 from ledger.monitoring.consent import question_digest
 from ledger.monitoring.webhook import EVENT_HEADER, verify
+from ledger.queries.inquiry import Inquiry
 from tests.cluster import CONSENT, Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row

@@ -13,8 +13,8 @@ import pytest
 
 from client.credentials import Endpoint, endpoint_from_files
 from client.sdk import Session
-from ledger import home as layout
 from ledger.errors import PlimsollError
+from ledger.homes import home as layout
 from node.homes.credentials import issue_credential
 from tests.cluster import PASSPHRASE, Cluster
 from tests.e2e.commands import plimsoll

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import home as layout
 from ledger.errors import PlimsollError
+from ledger.homes import home as layout
 from tests.cluster import Cluster
 from tests.e2e.commands import plimsoll
 from tests.e2e.feeds import row

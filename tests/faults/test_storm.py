@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import home as layout
-from ledger.chain import Chain
-from ledger.labels import BorrowerKeys, Numbered
+from ledger.borrower.labels import BorrowerKeys, Numbered
+from ledger.chain.chain import Chain
+from ledger.homes import home as layout
 from node.lending.book import Book
 from node.upkeep.leveldb import LevelStore
 from node.upkeep.stores import log_names

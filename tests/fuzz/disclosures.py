@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ledger import wellformed
-from ledger.bands import Bands
+from ledger.consortium.history import History
+from ledger.consortium.manifest import parse_manifest
 from ledger.disclosure import Opening, verify
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.history import History
-from ledger.manifest import parse_manifest
+from ledger.positions.bands import Bands
 from ledger.wellformed import Statement
 from tests.fuzz.entries import JSON
 from tests.fuzz.target import Target

@@ -16,23 +16,23 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from plimsoll.v1 import entry_pb2, sealed_pb2
 
-from ledger import elgamal
-from ledger.ballot import approval_entry, read_proposal, read_vote, unpacked
+from ledger.borrower.evaluation import Evaluation
 from ledger.ceremony import CeremonyContext, read_entry, replay
 from ledger.ceremony.entry import parse_body
 from ledger.ceremony.state import ParticipantState
-from ledger.challenge import Challenge, ChallengeAnswer
-from ledger.entries import MAX_ENTRY, UNSOUND, Kind, file_entry, kind_of, parse_entry
+from ledger.chain.entries import MAX_ENTRY, UNSOUND, Kind, file_entry, kind_of, parse_entry
+from ledger.challenges.challenge import Challenge, ChallengeAnswer
+from ledger.consortium.ballot import approval_entry, read_proposal, read_vote, unpacked
+from ledger.consortium.manifest import parse_manifest
+from ledger.crypto import elgamal
+from ledger.crypto.sealed import seal
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.evaluation import Evaluation
-from ledger.evidence import read_evidence
-from ledger.inquiry import Inquiry
 from ledger.keys import SecretShares, public_keys
-from ledger.loan import Loan
-from ledger.manifest import parse_manifest
-from ledger.position_entry import PositionEntry
-from ledger.sealed import seal
-from ledger.sealed_copy import DOMAIN, SIZES, SealedCopy, open_copy
+from ledger.positions.loan import Loan
+from ledger.positions.position_entry import PositionEntry
+from ledger.positions.sealed_copy import DOMAIN, SIZES, SealedCopy, open_copy
+from ledger.queries.inquiry import Inquiry
+from ledger.witnessing.evidence import read_evidence
 from tests.fuzz.inputs import joined, message, split, vectors
 from tests.fuzz.target import Target
 from tests.ledger import sample_entries, sample_logs

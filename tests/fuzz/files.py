@@ -8,31 +8,31 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from client.audit import docket, memory
+from client.audit.keeping import docket, memory
 from client.audit.report import Finding
 from client.csvfeed import read_feed
 from client.screening import cases, rows
 from client.text import one_line
-from ledger import founding
-from ledger.address import parse_address
-from ledger.authority import authority_member, read_authority
-from ledger.caller import Caller, parse_caller
-from ledger.card import parse_card
-from ledger.certificate import certificate_pem, key_der, key_pem, load_certificate, load_key, named_caller
-from ledger.checkpoint import Head
-from ledger.config import parse_config, render_config
-from ledger.feed import COLUMNS, FeedReader
-from ledger.feed_fold import fold_feed
-from ledger.identity import canonical
-from ledger.manifest import parse_manifest
-from ledger.member import read_member, render_member
+from ledger.borrower.identity import canonical
+from ledger.consortium import founding
+from ledger.consortium.address import parse_address
+from ledger.consortium.authority import authority_member, read_authority
+from ledger.consortium.caller import Caller, parse_caller
+from ledger.consortium.card import parse_card
+from ledger.consortium.certificate import certificate_pem, key_der, key_pem, load_certificate, load_key, named_caller
+from ledger.consortium.manifest import parse_manifest
+from ledger.consortium.member import read_member, render_member
+from ledger.consortium.policy import default_policy, override_policy, read_policy, render_policy
+from ledger.crypto.passphrase import DOMAIN, open_with_passphrase
+from ledger.crypto.sealed import seal
+from ledger.homes.config import parse_config, render_config
+from ledger.homes.unlock import find_passphrase
 from ledger.monitoring import parse_watch_policy
-from ledger.passphrase import DOMAIN, open_with_passphrase
-from ledger.policy import default_policy, override_policy, read_policy, render_policy
+from ledger.positions.feed import COLUMNS, FeedReader
+from ledger.positions.feed_fold import fold_feed
 from ledger.redaction import redact
-from ledger.sealed import seal
+from ledger.tlog.checkpoint import Head
 from ledger.toml import read_toml
-from ledger.unlock import find_passphrase
 from node.homes.authority import issue_leaf
 from node.homes.keyring import generate_key, parse_keyring
 from node.wire.tls import peer_identity

@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 from functools import cache
 
-from ledger.checkpoint import Head, head_text, log_origin, open_head, parse_head_text, parse_origin
-from ledger.cosignature import verify_cosignature
 from ledger.errors import Unverified
-from ledger.note import COSIGNATURE_V1, Note, SignatureLine, VerifierKey, parse_note, verify_note
-from ledger.receipt import Receipt
 from ledger.strict import decode_base64, encode_base64, parse_decimal
-from ledger.tiled_log import TiledLog
-from ledger.tiles import Tile, encode_bundle, split_bundle
-from ledger.tlog_policy import parse_policy
-from ledger.tlog_witness import parse_add_checkpoint, parse_lines, parse_size, render_lines, render_size
+from ledger.tlog.checkpoint import Head, head_text, log_origin, open_head, parse_head_text, parse_origin
+from ledger.tlog.cosignature import verify_cosignature
+from ledger.tlog.note import COSIGNATURE_V1, Note, SignatureLine, VerifierKey, parse_note, verify_note
+from ledger.tlog.receipt import Receipt
+from ledger.tlog.tiled_log import TiledLog
+from ledger.tlog.tiles import Tile, encode_bundle, split_bundle
+from ledger.tlog.tlog_policy import parse_policy
+from ledger.tlog.tlog_witness import parse_add_checkpoint, parse_lines, parse_size, render_lines, render_size
 from tests.fuzz.inputs import text_of, vectors
 from tests.fuzz.target import Target, words
 from tests.ledger import sample_logs

@@ -12,19 +12,19 @@ from typing import Any
 
 from plimsoll.v1 import entry_pb2
 
-from ledger.amendment import describe_change
-from ledger.ballot import proposal_entry, read_proposal, unpacked
 from ledger.ceremony.keeper_state import KeeperState
-from ledger.cosigned import open_cosigned, verify_witnessed_in, witnesses
-from ledger.ended import read_ended, render_ended
-from ledger.entries import MAX_PROPOSAL
-from ledger.evidence import Evidence, evidence_of, read_evidence, verify_evidence
-from ledger.fork import Fork
-from ledger.history import History
-from ledger.lineage import Lineage, open_lineage
-from ledger.proposals import Proposals
-from ledger.succession import read_successor
+from ledger.chain.entries import MAX_PROPOSAL
+from ledger.consortium.amendment import describe_change
+from ledger.consortium.ballot import proposal_entry, read_proposal, unpacked
+from ledger.consortium.ended import read_ended, render_ended
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage, open_lineage
+from ledger.consortium.proposals import Proposals
+from ledger.consortium.succession import read_successor
 from ledger.toml import read_toml
+from ledger.witnessing.cosigned import open_cosigned, verify_witnessed_in, witnesses
+from ledger.witnessing.evidence import Evidence, evidence_of, read_evidence, verify_evidence
+from ledger.witnessing.fork import Fork
 from node.upkeep import backup
 from tests import lenders
 from tests.fuzz.entries import JSON, PROTOBUF, custody_states

@@ -9,15 +9,15 @@ from typing import Any
 
 from plimsoll.v1 import peer_pb2
 
-from client.audit.follower import Follower
-from ledger import merkle
-from ledger.block import verify_block
-from ledger.chain import Replica
-from ledger.entries import UNSOUND, Kind, file_entry
+from client.audit.reading.follower import Follower
+from ledger.chain.block import verify_block
+from ledger.chain.chain import Replica
+from ledger.chain.entries import UNSOUND, Kind, file_entry
+from ledger.chain.log_state import Record
+from ledger.chain.memory_store import MemoryStore
 from ledger.errors import PlimsollError
-from ledger.log_state import Record
-from ledger.memory_store import MemoryStore
-from ledger.receipt import Receipt
+from ledger.tlog import merkle
+from ledger.tlog.receipt import Receipt
 from tests.fuzz.inputs import agree, joined, message, split
 from tests.fuzz.target import Target
 from tests.ledger import sample_entries, sample_logs

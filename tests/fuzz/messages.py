@@ -19,24 +19,24 @@ from google.rpc import error_details_pb2, status_pb2
 from plimsoll.v1 import audit_pb2, entry_pb2, lender_pb2, peer_pb2
 
 from client import plain, watching
-from client.audit.witnesses import Collector
+from client.audit.judging.witnesses import Collector
 from client.consent import from_digest
-from ledger.block import blocks_from, head_block
-from ledger.checkpoint import parse_head_text
-from ledger.cosigned import open_cosigned, spoken_at, verify_witnessed_in
+from ledger.borrower.pseudonym import Batch
+from ledger.chain.block import blocks_from, head_block
+from ledger.consortium.history import History
+from ledger.consortium.lineage import verify_lineage
 from ledger.decision import DecisionPolicy, parse_decision_policy, render_decision_policy
 from ledger.errors import InvalidInput, PlimsollError, Unverified
-from ledger.feed import FeedReader
-from ledger.history import History
-from ledger.lineage import verify_lineage
-from ledger.note import parse_note
-from ledger.pseudonym import Batch
-from ledger.receipt import Receipt
+from ledger.positions.feed import FeedReader
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from ledger.queries.transcript_check import verify
 from ledger.refusal import from_status, to_status
-from ledger.shown import opened_shown
-from ledger.transcript import FULL, REDACTED, Transcript
-from ledger.transcript_check import verify
-from ledger.witnessed import Collected
+from ledger.tlog.checkpoint import parse_head_text
+from ledger.tlog.note import parse_note
+from ledger.tlog.receipt import Receipt
+from ledger.witnessing.cosigned import open_cosigned, spoken_at, verify_witnessed_in
+from ledger.witnessing.shown import opened_shown
+from ledger.witnessing.witnessed import Collected
 from node.lending import asking, deciding
 from node.monitoring import desk
 from node.services.audit import AuditService
@@ -232,7 +232,7 @@ def _batch() -> Batch:
 
 @cache
 def _evaluations() -> list[bytes]:
-    from ledger import dleq, group, oprf
+    from ledger.crypto import dleq, group, oprf
 
     share = world().consortium.ceremony.shares[0]
     evaluated = oprf.evaluate(share.oprf, _batch().elements)

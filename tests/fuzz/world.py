@@ -7,11 +7,11 @@ from functools import cache
 
 from plimsoll.v1 import peer_pb2
 
-from ledger import oprf
-from ledger.answer import Answer
-from ledger.evaluation import Evaluation, batch_digest
-from ledger.query import Query
-from tests.ledger.consortium import Consortium, found, loan, small_table
+from ledger.borrower.evaluation import Evaluation, batch_digest
+from ledger.crypto import oprf
+from ledger.queries.answer import Answer
+from ledger.queries.query import Query
+from tests.ledger.sample_consortium import Consortium, found, loan, small_table
 
 ASKER = "lender-1"
 BORROWER = "test:000009"

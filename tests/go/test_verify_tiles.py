@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from client.audit.logs import logs_of
+from client.audit.reading.logs import logs_of
 from client.export.consortium import export
 from client.export.folder import LogFolder
 from client.export.one_log import LogExport
-from ledger.tiles import tiles_of
+from ledger.tlog.tiles import tiles_of
 from tests.client.export.direct import MANIFEST, TIMES, Direct
 from tests.go.verifier import Verify, built
 from tests.ledger.witnesses import name

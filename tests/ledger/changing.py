@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ledger.checkpoint import Head, sign_head
-from ledger.cosignature import Cosigner
-from ledger.custodian import Custodian
-from ledger.ended import EndedLog
-from ledger.findings import Examiner
-from ledger.joined import name_in
-from ledger.manifest import Manifest, parse_manifest, render_manifest
-from ledger.note import Signer
-from ledger.policy import Policy
-from ledger.succession import check_successor
-from tests.ledger.consortium import Ceremony, Consortium, MemoryLog, deal
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.joined import name_in
+from ledger.consortium.manifest import Manifest, parse_manifest, render_manifest
+from ledger.consortium.policy import Policy
+from ledger.consortium.succession import check_successor
+from ledger.queries.custodian import Custodian
+from ledger.queries.findings import Examiner
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import Signer
+from tests.ledger.sample_consortium import Ceremony, Consortium, MemoryLog, deal
 from tests.lenders import lender, seeded
 
 

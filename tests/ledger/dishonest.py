@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ledger import elgamal, group, schnorr
-from ledger.elgamal import Ciphertext
-from ledger.hashing import Part
-from ledger.position_entry import PositionEntry
-from tests.ledger.consortium import Consortium
+from ledger.crypto import elgamal, group, schnorr
+from ledger.crypto.elgamal import Ciphertext
+from ledger.crypto.hashing import Part
+from ledger.positions.position_entry import PositionEntry
+from tests.ledger.sample_consortium import Consortium
 
 
 def encrypt_any(consortium: Consortium, member: str, label: bytes, amounts: Sequence[int]) -> Ciphertext:

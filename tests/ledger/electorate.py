@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ledger.address import Address
-from ledger.ballot import Vote, approval_entry, proposal_entry
-from ledger.chain import Chain, LogName
-from ledger.ended import EndedLog
-from ledger.history import History
-from ledger.lineage import Lineage, founded
-from ledger.manifest import Manifest, parse_manifest, render_manifest
-from ledger.member import Member
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.address import Address
+from ledger.consortium.ballot import Vote, approval_entry, proposal_entry
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage, founded
+from ledger.consortium.manifest import Manifest, parse_manifest, render_manifest
+from ledger.consortium.member import Member
+from ledger.tlog.note import Signer
 from tests.lenders import Lender, lender, manifest, signed_manifest
 
 TIME = 1_700_000_000

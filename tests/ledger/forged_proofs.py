@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ledger import group
-from ledger.bands import Bands
-from ledger.fields import FIELDS
-from ledger.group import L, Point, Scalar
+from ledger.crypto import group
+from ledger.crypto.group import L, Point, Scalar
+from ledger.positions.bands import Bands
+from ledger.positions.fields import FIELDS
 from ledger.wellformed import Statement, bit, link, steps
 from ledger.wellformed.bit import BitSecrets
 from ledger.wellformed.form import EdgesAnswer, LinkAnswer, Proof, StepAnswers

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from ledger import group
-from ledger.group import L
+from ledger.crypto import group
+from ledger.crypto.group import L
 
 # The edges are where reductions go wrong.
 integers = st.one_of(st.sampled_from([0, 1, 2, L - 1, L - 2, (L - 1) // 2]), st.integers(0, L - 1))

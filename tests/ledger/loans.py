@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ledger.bands import Bands
-from ledger.classification import Classification
-from ledger.loan import MAX_AMOUNT, MAX_AS_OF, MAX_DAYS_PAST_DUE, Loan
+from ledger.positions.bands import Bands
+from ledger.positions.classification import Classification
+from ledger.positions.loan import MAX_AMOUNT, MAX_AS_OF, MAX_DAYS_PAST_DUE, Loan
 
 BANDS = Bands.from_major((10_000, 50_000, 100_000, 200_000, 500_000), (1_000, 10_000, 50_000, 200_000), 100)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from plimsoll.v1 import peer_pb2
 
-from ledger import merkle
-from ledger.chain import Chain, LogName
-from ledger.checkpoint import Head, SignedHead, sign_head
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
-from ledger.store import Store
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.chain.store import Store
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head, SignedHead, sign_head
+from ledger.tlog.note import Signer
 
 MEMBER = "alpha"
 ORIGIN = f"plimsoll/{'5' * 64}/{MEMBER}"

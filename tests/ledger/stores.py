@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ledger.chain.memory_store import Fault, MemoryStore
+from ledger.chain.store import Put, Store
 from ledger.errors import Unready
-from ledger.memory_store import Fault, MemoryStore
-from ledger.store import Put, Store
 from node.upkeep.leveldb import LevelStore
 
 KINDS = ("memory", "leveldb")

@@ -31,21 +31,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plimsoll.v1 import entry_pb2, peer_pb2
 
-from ledger import decryption, dlog, elgamal, group
-from ledger.answer import Answer
-from ledger.checkpoint import Head
-from ledger.decryption import PartialDecryption
-from ledger.digits import one_hot, tallies
+from ledger.crypto import dlog, elgamal, group
 from ledger.errors import PlimsollError
-from ledger.exposure import Exposure, expose
-from ledger.fields import Field
-from ledger.findings import Asked, Examiner
-from ledger.inquiry import DAY, Inquiry, heads_digest
-from ledger.plausibility import IMPLAUSIBLE
-from ledger.position_entry import PositionEntry
-from ledger.span import isolates
-from tests.ledger.consortium import CONSENT, POLICY, Consortium, found, loan, small_table
+from ledger.positions.digits import one_hot, tallies
+from ledger.positions.fields import Field
+from ledger.positions.position_entry import PositionEntry
+from ledger.queries import decryption
+from ledger.queries.answer import Answer
+from ledger.queries.decryption import PartialDecryption
+from ledger.queries.exposure import Exposure, expose
+from ledger.queries.findings import Asked, Examiner
+from ledger.queries.inquiry import DAY, Inquiry, heads_digest
+from ledger.queries.plausibility import IMPLAUSIBLE
+from ledger.queries.span import isolates
+from ledger.tlog.checkpoint import Head
 from tests.ledger.dishonest import encrypt_any, scaled, with_ciphertext
+from tests.ledger.sample_consortium import CONSENT, POLICY, Consortium, found, loan, small_table
 
 BORROWER = "test:1"
 ASKER = "lender-1"

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ledger.transcript_check import verify
-from tests.ledger.test_query_vectors import packs_alike
+from ledger.queries.transcript_check import verify
+from tests.ledger.queries.test_query_vectors import packs_alike
 from tests.vectors import generate_challenges, generate_query
 
 VECTORS = json.loads(generate_challenges.FILE.read_text("utf-8"))

@@ -17,23 +17,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plimsoll.v1 import peer_pb2
 
-from ledger.custodian import Custodian
+from ledger.chain.replica_gap import LacksEntries
+from ledger.consortium.history import History
+from ledger.consortium.joined import name_in
 from ledger.errors import InvalidInput, PlimsollError, Refused, Unavailable
-from ledger.exposure import expose
-from ledger.fields import FIELDS, PACKED
-from ledger.findings import Asked, Examiner
-from ledger.history import History
-from ledger.inquiry import DAY
-from ledger.joined import name_in
-from ledger.query import Query
-from ledger.question import epoch_of
-from ledger.replica_gap import LacksEntries
-from ledger.span import isolates
-from ledger.transcript import FULL, REDACTED, Transcript
-from ledger.transcript_check import verify
-from ledger.transcript_roots import roots_named, roots_of_earlier
+from ledger.positions.fields import FIELDS, PACKED
+from ledger.queries.custodian import Custodian
+from ledger.queries.exposure import expose
+from ledger.queries.findings import Asked, Examiner
+from ledger.queries.inquiry import DAY
+from ledger.queries.query import Query
+from ledger.queries.question import epoch_of
+from ledger.queries.span import isolates
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from ledger.queries.transcript_check import verify
+from ledger.queries.transcript_roots import roots_named, roots_of_earlier
 from tests.ledger.changing import Frost, freeze, reshare, succeed, swap, witnessed
-from tests.ledger.consortium import CONSENT, POLICY, Behind, Consortium, found, loan
+from tests.ledger.sample_consortium import CONSENT, POLICY, Behind, Consortium, found, loan
 
 BORROWER = "test:1"
 ASKER = "lender-1"

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ledger.keys import public_keys
-from ledger.transcript_check import verify
-from tests.ledger.test_query_vectors import packs_alike
+from ledger.queries.transcript_check import verify
+from tests.ledger.queries.test_query_vectors import packs_alike
 from tests.vectors import generate_changes
 
 VECTORS = json.loads(generate_changes.FILE.read_text("utf-8"))

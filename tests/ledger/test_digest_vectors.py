@@ -7,12 +7,12 @@ import json
 import pytest
 from plimsoll.v1 import sealed_pb2
 
-from ledger import sealed_copy
-from ledger.checkpoint import Head
+from ledger.borrower.evaluation import batch_digest
 from ledger.errors import PlimsollError
-from ledger.evaluation import batch_digest
-from ledger.inquiry import heads_digest
-from ledger.loan import Loan, records_digest
+from ledger.positions import sealed_copy
+from ledger.positions.loan import Loan, records_digest
+from ledger.queries.inquiry import heads_digest
+from ledger.tlog.checkpoint import Head
 from tests.vectors import generate_digests
 
 VECTORS = json.loads(generate_digests.FILE.read_text("utf-8"))

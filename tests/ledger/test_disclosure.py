@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 
-from ledger import group
-from ledger.bands import Bands
-from ledger.classification import Classification
-from ledger.cosignature import Cosigner
+from ledger.consortium.history import History
+from ledger.consortium.manifest import parse_manifest
+from ledger.crypto import group
+from ledger.crypto.group import L
 from ledger.disclosure import LabelOpening, Opening, disclose, verify
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Unverified
-from ledger.group import L
-from ledger.history import History
-from ledger.loan import records_digest
-from ledger.manifest import parse_manifest
-from ledger.position import fold
-from ledger.position_entry import PositionEntry
-from ledger.receipt import Receipt
-from tests.ledger.consortium import Consortium, found, loan
+from ledger.positions.bands import Bands
+from ledger.positions.classification import Classification
+from ledger.positions.loan import records_digest
+from ledger.positions.position import fold
+from ledger.positions.position_entry import PositionEntry
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.receipt import Receipt
+from tests.ledger.sample_consortium import Consortium, found, loan
 from tests.lenders import lender
 
 BORROWER = "test:somebody"

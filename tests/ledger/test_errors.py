@@ -8,11 +8,11 @@ from copy import copy
 import pytest
 
 from ledger import errors
+from ledger.chain.replica_gap import LacksEntries
+from ledger.chain.store import StoreConflict
 from ledger.errors import InvalidInput, PlimsollError
-from ledger.fork import Fork
-from ledger.replica_gap import LacksEntries
-from ledger.store import StoreConflict
-from ledger.witnessed import Conflict
+from ledger.witnessing.fork import Fork
+from ledger.witnessing.witnessed import Conflict
 from tests.ledger.sample_logs import head_over
 
 ONE, OTHER = head_over([b"a"]), head_over([b"b"])

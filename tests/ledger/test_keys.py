@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import group, shamir
+from ledger.crypto import group, shamir
 from ledger.errors import InvalidInput, Unverified
 from ledger.keys import COORDINATES, PublicKeys, SecretShares, public_keys
 from tests.ledger.group_strategies import scalars, seeded

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.redaction import MASK, redact
-from tests.ledger.test_identity import CASES, SPELLINGS, people
+from tests.ledger.borrower.test_identity import CASES, SPELLINGS, people
 
 SEPARATE_SCHEMES = ("test", "tw-ubn")  # nothing tells their bare values from any other word or number
 

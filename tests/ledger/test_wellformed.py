@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import elgamal, group
-from ledger.bands import Bands
-from ledger.digits import one_hot, tallies
+from ledger.crypto import elgamal, group
+from ledger.crypto.group import L
+from ledger.crypto.hashing import wide_digest
 from ledger.errors import InvalidInput, Unverified
-from ledger.fields import FIELDS
-from ledger.group import L
-from ledger.hashing import wide_digest
-from ledger.loan import MAX_AMOUNT
-from ledger.position_entry import PositionEntry
+from ledger.positions.bands import Bands
+from ledger.positions.digits import one_hot, tallies
+from ledger.positions.fields import FIELDS
+from ledger.positions.loan import MAX_AMOUNT
+from ledger.positions.position_entry import PositionEntry
 from ledger.wellformed import PROOF_SIZE, Statement, bit, prove, steps, verify
 from ledger.wellformed.prover import prove_bits
 from ledger.wellformed.witness import bits_of

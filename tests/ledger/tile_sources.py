@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from ledger import merkle
-from ledger.checkpoint import Head
-from ledger.tiled_log import TiledLog
-from ledger.tiles import Tile
-from ledger.tiling import Tiler
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head
+from ledger.tlog.tiled_log import TiledLog
+from ledger.tlog.tiles import Tile
+from ledger.tlog.tiling import Tiler
 
 ORIGIN = "example.com/log"
 

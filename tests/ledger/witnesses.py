@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from plimsoll.v1 import entry_pb2
 
-from ledger import merkle
-from ledger.chain import Chain, LogName
-from ledger.checkpoint import Head, SignedHead, sign_head
-from ledger.cosignature import Cosigner
-from ledger.manifest import Manifest
-from ledger.memory_store import MemoryStore
-from ledger.note import Note, Signer
-from ledger.store import Store
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.chain.store import Store
+from ledger.consortium.manifest import Manifest
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head, SignedHead, sign_head
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import Note, Signer
 from tests.lenders import lender, manifest
 
 AUTHOR = "lender-1"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ledger.ballot import Vote, approval_entry, proposal_entry
-from ledger.chain import Chain, LogName
-from ledger.founding import SignedManifest
-from ledger.history import History
-from ledger.lineage import Lineage, founded
-from ledger.manifest import Manifest
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
-from ledger.proposals import Proposals
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.ballot import Vote, approval_entry, proposal_entry
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage, founded
+from ledger.consortium.manifest import Manifest
+from ledger.consortium.proposals import Proposals
+from ledger.tlog.note import Signer
 from node.homes.home import Home
 from tests.lenders import PASSPHRASE
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from plimsoll.v1 import entry_pb2, lender_pb2, sealed_pb2
 
-from ledger.chain import Chain, OwnLog
+from ledger.chain.chain import Chain, OwnLog
+from ledger.consortium.history import History
+from ledger.consortium.manifest import parse_manifest
 from ledger.errors import PlimsollError
-from ledger.history import History
-from ledger.manifest import parse_manifest
-from ledger.note import Signer
+from ledger.tlog.note import Signer
 from node.chain.arrivals import Arrivals
 from node.chain.committer import Committer
 from node.chain.guard import SelfForkGuard
@@ -28,7 +28,7 @@ from node.upkeep.fsck_book import check_book
 from node.upkeep.fsck_report import OK, Finding
 from node.upkeep.stores import log_names
 from tests.e2e.feeds import row
-from tests.ledger import consortium as sample
+from tests.ledger import sample_consortium as sample
 from tests.lenders import lender, manifest_text, seeded
 
 MANIFEST = parse_manifest(manifest_text(3))

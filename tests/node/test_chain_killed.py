@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.chain import Chain
-from ledger.store import Store
+from ledger.chain.chain import Chain
+from ledger.chain.store import Store
 from node.upkeep.leveldb import LevelStore
 from tests.ledger.sample_logs import NAME, ORIGIN, SIGNER
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WRITER = """
     import sys, pathlib, random
-    from ledger.chain import Chain
+    from ledger.chain.chain import Chain
     from node.upkeep.leveldb import LevelStore
     from tests.ledger import sample_entries as sample
     from tests.ledger.sample_logs import NAME, SIGNER

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from plimsoll.v1 import sealed_pb2
 
-from ledger.chain import Chain
-from ledger.memory_store import Fault, MemoryStore
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import Fault, MemoryStore
 from node.lending import rebuild, reporting
 from node.upkeep.stores import log_names
 from tests.ledger.stores import Faulty

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from ledger import home as layout
+from ledger.consortium.lineage import open_lineage
+from ledger.consortium.proposals import MAX_PROPOSALS
 from ledger.errors import Exhausted, InvalidInput, NotFound, Refused, Unready
-from ledger.lineage import open_lineage
-from ledger.merkle import EMPTY_ROOT
-from ledger.proposals import MAX_PROPOSALS
+from ledger.homes import home as layout
+from ledger.tlog.merkle import EMPTY_ROOT
 from node.governance import Governance
 from node.homes import files
 from node.homes.home import Home, open_home

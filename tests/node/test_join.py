@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import home as layout
-from ledger import passphrase
-from ledger.address import Address
+from ledger.consortium.address import Address
+from ledger.consortium.founding import read_signed_manifest
+from ledger.crypto import passphrase
 from ledger.errors import InvalidInput, PlimsollError, Refused, Unready
-from ledger.founding import read_signed_manifest
+from ledger.homes import home as layout
 from node.homes import credentials, founding
 from node.homes.home import open_home
 from tests.ledger.electorate import renamed, successor, without

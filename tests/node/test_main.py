@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.consortium.founding import open_manifest
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
-from ledger.founding import open_manifest
 from node.__main__ import main
 from tests.lenders import PASSPHRASE
 

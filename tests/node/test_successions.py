@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from plimsoll.v1 import audit_pb2
 
+from ledger.consortium.lineage import MAX_SUCCESSION_BYTES, Lineage
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unverified
-from ledger.lineage import MAX_SUCCESSION_BYTES, Lineage
 from node.successions import AGAIN, Successions
 from tests.ledger.electorate import renamed
 from tests.node.assembly import Assembly

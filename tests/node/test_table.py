@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from ledger import dlog, group
+from ledger.crypto import dlog, group
 from ledger.errors import Unready
 from node import table
 

@@ -9,13 +9,13 @@ from threading import RLock
 
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Chain, LogName, OwnLog
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, LogName, OwnLog
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.history import History
 from ledger.errors import Unavailable
-from ledger.history import History
-from ledger.memory_store import MemoryStore
-from ledger.witness import Witness
-from ledger.witnessed import Witnessed
+from ledger.witnessing.witness import Witness
+from ledger.witnessing.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.committer import Committer
 from node.chain.freezing import Freezing

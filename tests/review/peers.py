@@ -11,9 +11,9 @@ import grpc
 import grpc.aio
 from plimsoll.v1 import entry_pb2
 
-from ledger.chain import Chain
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import MemoryStore
+from ledger.tlog.note import Signer
 from node.chain.arrivals import Arrivals
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard

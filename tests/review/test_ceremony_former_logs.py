@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.block import blocks_from
 from ledger.ceremony import Beginning
 from ledger.ceremony.entry import ReadyEntry
 from ledger.ceremony.share_sealing import public_key
-from ledger.chain import Chain, Replica
-from ledger.ended import EndedLog
-from ledger.history import History
-from ledger.manifest import Manifest, parse_manifest, render_manifest
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, Replica
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.history import History
+from ledger.consortium.manifest import Manifest, parse_manifest, render_manifest
+from ledger.tlog.note import Signer
 from node.custody.following import Following
 from tests.lenders import lender, manifest
 from tests.review.peers import entry

@@ -14,9 +14,9 @@ import grpc
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger.custodian import Custodian
+from ledger.consortium.history import History
 from ledger.errors import Unverified
-from ledger.history import History
+from ledger.queries.custodian import Custodian
 from node.chain.arrivals import Arrivals
 from node.chain.committer import Committer
 from node.chain.gossip import Gossip

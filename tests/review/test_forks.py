@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.checkpoint import SignedHead
+from ledger.chain.block import blocks_from
 from ledger.errors import Unverified
+from ledger.tlog.checkpoint import SignedHead
 from tests.review.peers import chain, entry, gossip_over, origin, peer, signer
 
 AUTHOR = origin("lender-3")

@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from ledger.chain import Chain
-from ledger.checkpoint import Head, SignedHead, sign_head
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import MemoryStore
+from ledger.tlog.checkpoint import Head, SignedHead, sign_head
+from ledger.tlog.note import Signer
 from tests.ledger import sample_entries as sample
 from tests.lenders import lender, manifest
 

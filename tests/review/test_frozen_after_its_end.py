@@ -9,13 +9,13 @@ from threading import RLock
 
 import pytest
 
-from ledger.block import blocks_from
-from ledger.chain import Chain, Replica
-from ledger.evidence import evidence_of
-from ledger.fork import Fork
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
-from ledger.witnessed import Witnessed
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, Replica
+from ledger.chain.memory_store import MemoryStore
+from ledger.tlog.note import Signer
+from ledger.witnessing.evidence import evidence_of
+from ledger.witnessing.fork import Fork
+from ledger.witnessing.witnessed import Witnessed
 from node.chain.arrivals import Arrivals
 from node.chain.committer import Committer
 from node.chain.freezing import Freezing, is_astray, set_strays_aside

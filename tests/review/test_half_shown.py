@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from plimsoll.v1 import entry_pb2, peer_pb2
 
-from ledger.covered import Covered
-from ledger.findings import Examiner
-from ledger.history import History
-from ledger.labels import QueryKeys
-from ledger.query import Asking, Query
+from ledger.borrower.labels import QueryKeys
+from ledger.chain.covered import Covered
+from ledger.consortium.history import History
+from ledger.queries.findings import Examiner
+from ledger.queries.query import Asking, Query
 from node.chain.arrivals import Arrivals
 from node.chain.gossip import Gossip
 from node.chain.guard import SelfForkGuard
-from tests.ledger.consortium import CONSENT, deal
+from tests.ledger.sample_consortium import CONSENT, deal
 from tests.lenders import seeded
 from tests.review.peers import MANIFEST, chain, entry, origin, peer, signer
 from tests.review.test_forks import serving

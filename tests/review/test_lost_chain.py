@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledger.block import blocks_from
-from ledger.chain import Replica
-from ledger.history import History
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Replica
+from ledger.consortium.history import History
 from node.chain.arrivals import Arrivals
 from node.chain.committer import Committer
 from node.chain.gossip import Gossip

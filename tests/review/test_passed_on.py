@@ -15,13 +15,13 @@ from typing import cast
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Chain
-from ledger.custodian import Custodian
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.history import History
 from ledger.errors import PlimsollError, Unverified
-from ledger.history import History
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
+from ledger.queries.custodian import Custodian
+from ledger.tlog.note import Signer
 from node.chain.arrivals import Arrivals
 from node.chain.committer import Committer
 from node.chain.gossip import Gossip

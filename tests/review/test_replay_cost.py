@@ -7,12 +7,12 @@ from time import process_time
 
 import pytest
 
-from ledger.custodian import RECORDS_AT_ONCE
 from ledger.errors import Unavailable
-from ledger.findings import Asked
-from ledger.inquiry import DAY
-from tests.ledger.consortium import POLICY, Consortium, found
-from tests.ledger.test_custodian import ASKER, BORROWER, heads_of, inquiry, reported, request_for
+from ledger.queries.custodian import RECORDS_AT_ONCE
+from ledger.queries.findings import Asked
+from ledger.queries.inquiry import DAY
+from tests.ledger.queries.test_custodian import ASKER, BORROWER, heads_of, inquiry, reported, request_for
+from tests.ledger.sample_consortium import POLICY, Consortium, found
 
 ROWS = RECORDS_AT_ONCE // 5
 

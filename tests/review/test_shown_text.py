@@ -9,8 +9,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 from ledger import refusal
 from ledger.errors import PlimsollError
+from ledger.queries.transcript import Transcript
 from ledger.strict_json import Document
-from ledger.transcript import Transcript
 
 ESCAPE = "\x1b]0;owned\x07"
 

@@ -8,10 +8,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.evidence import evidence_of
-from ledger.fork import Fork
-from ledger.own_log import OwnLog
+from ledger.chain.block import blocks_from
+from ledger.chain.own_log import OwnLog
+from ledger.witnessing.evidence import evidence_of
+from ledger.witnessing.fork import Fork
 from tests.ledger.witnesses import chain_of, history, name, signer
 from tests.node.chain.test_freezing import LIAR, ORIGIN, branch, evidences, running, show, show_all, until
 from tests.node.witnesses import MANIFEST, NOW, Node, network

@@ -15,7 +15,7 @@ from random import Random
 import pytest
 from plimsoll.v1 import entry_pb2
 
-from ledger.entries import Kind, file_entry
+from ledger.chain.entries import Kind, file_entry
 from tests.ledger import sample_entries
 from tests.second.entry import read
 
@@ -72,7 +72,7 @@ def test_a_number_too_large_among_the_sizes_is_no_size():
 FILE_ALL = """
 import sys
 from google.protobuf.internal import api_implementation
-from ledger.entries import file_entry
+from ledger.chain.entries import file_entry
 print(api_implementation.Type())
 for line in sys.stdin:
     code, label = file_entry(bytes.fromhex(line))

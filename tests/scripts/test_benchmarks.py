@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import audit_pb2
 
-from ledger.entries import MAX_ENTRY, Kind, file_entry, parse_entry
-from ledger.memory_store import MemoryStore
+from ledger.chain.entries import MAX_ENTRY, Kind, file_entry, parse_entry
+from ledger.chain.memory_store import MemoryStore
 from scripts.benchmarks import __main__ as bench
 from scripts.benchmarks import machine, synthetic
 from scripts.benchmarks.figure import Figure, Yardstick

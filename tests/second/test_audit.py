@@ -17,14 +17,15 @@ from random import Random
 import pytest
 
 from client.audit.auditor import Auditor, Scope
+from client.audit.reading.tiles import TILES, Tiles
 from client.audit.report import Report
-from client.audit.tiles import TILES, Tiles
 from client.audit.transcripts import Saved
-from ledger import disclosure, merkle
-from ledger.checkpoint import Head, sign_head
-from ledger.cosigned import seats
+from ledger import disclosure
 from ledger.errors import PlimsollError
-from ledger.receipt import Receipt
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.receipt import Receipt
+from ledger.witnessing.cosigned import seats
 from tests.client.audit.tile_folder import write_log
 from tests.client.audit.whole import BORROWER, LONG, before_the_expulsion, export_whole, whole, witnessed
 from tests.second import entry as entries

@@ -1,7 +1,7 @@
 """A machine's disk: what is on it, what a loss of power leaves of it, and how it fails.
 
 A synced write is there after a crash, with all writes before it; of those since, a first part may be. A write that
-fails may have been kept all the same (ledger.store).
+fails may have been kept all the same (ledger.chain.store).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from ledger.chain.memory_store import MemoryStore
+from ledger.chain.store import Pair, Put, StoreConflict
 from ledger.errors import NotFound, PlimsollError, Unready
-from ledger.memory_store import MemoryStore
-from ledger.store import Pair, Put, StoreConflict
 
 T = TypeVar("T")
 Image = dict[bytes, bytes]
@@ -101,7 +101,7 @@ class Disk:
 
 
 class DiskStore:
-    """A `ledger.store.Store` as one process has it open."""
+    """A `ledger.chain.store.Store` as one process has it open."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk: Disk | None = disk

@@ -18,12 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from plimsoll.v1 import lender_pb2, peer_pb2
 
-from ledger.chain import Log
-from ledger.checkpoint import parse_head_text
-from ledger.manifest import Manifest
-from ledger.merkle import leaf_hash
-from ledger.note import parse_note
-from ledger.receipt import Receipt
+from ledger.chain.chain import Log
+from ledger.consortium.manifest import Manifest
+from ledger.tlog.checkpoint import parse_head_text
+from ledger.tlog.merkle import leaf_hash
+from ledger.tlog.note import parse_note
+from ledger.tlog.receipt import Receipt
 from tests.simulation.machine import Machine, Parts
 from tests.simulation.truth import Told, Truth, singles_out
 

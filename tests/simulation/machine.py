@@ -13,13 +13,13 @@ from unittest.mock import patch
 from plimsoll.v1 import peer_pb2_grpc
 
 from ledger.ceremony import Timing
-from ledger.chain import Chain, Log
-from ledger.dlog import Table
+from ledger.chain.chain import Chain, Log
+from ledger.chain.store import Store
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage
+from ledger.consortium.manifest import Manifest
+from ledger.crypto.dlog import Table
 from ledger.errors import PlimsollError
-from ledger.history import History
-from ledger.lineage import Lineage
-from ledger.manifest import Manifest
-from ledger.store import Store
 from node import assembly
 from node.assembly import Assembly, Foundation
 from node.chain.committer import Committer

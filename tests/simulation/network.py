@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from grpc.aio import AioRpcError, Metadata
 
 from ledger import refusal
-from ledger.caller import Caller
+from ledger.consortium.caller import Caller
 from ledger.errors import InvalidInput, PlimsollError
 from node.wire.gate import CALLER
 from tests.simulation.process import Process

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from ledger import ed25519, group
+from ledger.crypto import ed25519, group
 
 _signature_is_valid = lru_cache(20_000)(ed25519.signature_is_valid)
 _mul = lru_cache(20_000)(group.mul)

@@ -17,13 +17,13 @@ from unittest.mock import patch
 
 from plimsoll.v1 import entry_pb2
 
-from ledger.ballot import Vote, approval_entry
 from ledger.ceremony.entry import ConfirmationEntry, read_entry
 from ledger.ceremony.qualification import GIVEN_UP
-from ledger.history import History
-from ledger.lineage import Lineage
-from ledger.manifest import Manifest
-from ledger.succession import approvals_needed
+from ledger.consortium.ballot import Vote, approval_entry
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage
+from ledger.consortium.manifest import Manifest
+from ledger.consortium.succession import approvals_needed
 from node.chain.committer import Committer
 from node.governance import Governance
 from node.succession import Succession

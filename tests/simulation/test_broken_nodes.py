@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from ledger import block
-from ledger.labels import Numbered
-from ledger.release import DIFFERENCING, Standing
-from ledger.selection import RecordVerifier
+from ledger.borrower.labels import Numbered
+from ledger.chain import block
+from ledger.queries.release import DIFFERENCING, Standing
+from ledger.queries.selection import RecordVerifier
 from node.chain.committer import Committer
 from node.chain.guard import SelfForkGuard
 from node.chain.unasked import Unasked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.settled import Settled
+from ledger.witnessing.settled import Settled
 from node.successions import Successions
 from tests.simulation.taking_back import ApprovalWorld, ConfirmationWorld, PartingWorld, play
 

@@ -10,10 +10,10 @@ from itertools import combinations
 
 from plimsoll.v1 import entry_pb2, lender_pb2
 
-from ledger.bands import Bands
-from ledger.classification import CLASS_LABELS
-from ledger.merkle import leaf_hash
-from ledger.sealed_copy import open_copy
+from ledger.positions.bands import Bands
+from ledger.positions.classification import CLASS_LABELS
+from ledger.positions.sealed_copy import open_copy
+from ledger.tlog.merkle import leaf_hash
 from node.homes.keyring import Keyring
 
 

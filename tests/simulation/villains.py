@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import DecodeError, Message
 from plimsoll.v1 import entry_pb2, peer_pb2, peer_pb2_grpc
 
-from ledger.block import blocks_from
 from ledger.ceremony.entry import ConfirmationEntry, DealingEntry, RevealEntry, read_entry
-from ledger.checkpoint import Head, sign_head
+from ledger.chain.block import blocks_from
+from ledger.consortium.manifest import Manifest
 from ledger.errors import PlimsollError
-from ledger.manifest import Manifest
-from ledger.merkle import leaf_hash
-from ledger.witnessed import Collected
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.merkle import leaf_hash
+from ledger.witnessing.witnessed import Collected
 from node.chain.committer import Committer
 from node.chain.gossip import Gossip
 from node.chain.witnessing import Witnessing

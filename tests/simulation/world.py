@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 import structlog
 from plimsoll.v1 import entry_pb2, lender_pb2
 
-from ledger import dlog
-from ledger.bands import Bands
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
+from ledger.consortium.manifest import Manifest, parse_manifest
+from ledger.crypto import dlog
 from ledger.errors import PlimsollError
-from ledger.manifest import Manifest, parse_manifest
+from ledger.positions.bands import Bands
 from node.upkeep.stores import log_names
-from tests.ledger.consortium import CONSENT, POLICY
+from tests.ledger.sample_consortium import CONSENT, POLICY
 from tests.lenders import lender, manifest_text
 from tests.simulation import machine as machines
 from tests.simulation import plan as plans

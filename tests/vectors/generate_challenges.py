@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ledger.challenge import Challenge
-from ledger.challenged import MAX_COUNTED
-from ledger.settling import NothingSettled
-from ledger.transcript import FULL, REDACTED, Transcript
-from tests.ledger.challenges import a_day_later, answer, challenge, lie, proof, watched
-from tests.ledger.consortium import loan, small_table
+from ledger.challenges.challenge import Challenge
+from ledger.challenges.challenged import MAX_COUNTED
+from ledger.challenges.settling import NothingSettled
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from tests.ledger.sample_challenges import a_day_later, answer, challenge, lie, proof, watched
+from tests.ledger.sample_consortium import loan, small_table
 from tests.vectors.generate_query import BORROWER, Oracle, found, keys_json
 
 FILE = Path(__file__).parent / "challenges.json"

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ledger.inquiry import DAY
-from ledger.transcript import FULL, REDACTED, Transcript
+from ledger.queries.inquiry import DAY
+from ledger.queries.transcript import FULL, REDACTED, Transcript
 from tests.ledger.changing import freeze, reshare, succeed
-from tests.ledger.consortium import Ceremony, loan, small_table
+from tests.ledger.sample_consortium import Ceremony, loan, small_table
 from tests.vectors.generate_query import BORROWER, Oracle, found, keys_json
 
 FILE = Path(__file__).parent / "changes.json"

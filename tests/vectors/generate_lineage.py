@@ -17,10 +17,10 @@ from pathlib import Path
 
 from plimsoll.v1 import audit_pb2
 
-from ledger.ballot import Vote, approval_entry
-from ledger.lineage import ApprovalProof, Lineage, prove
-from ledger.manifest import Manifest
-from ledger.succession import approvals_needed, voters
+from ledger.consortium.ballot import Vote, approval_entry
+from ledger.consortium.lineage import ApprovalProof, Lineage, prove
+from ledger.consortium.manifest import Manifest
+from ledger.consortium.succession import approvals_needed, voters
 from tests.ledger.electorate import (
     TIME,
     Electorate,

@@ -15,15 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ledger.classification import Classification
-from ledger.cosignature import Cosigner
+from ledger.crypto.group import L
 from ledger.disclosure import Opening, disclose
-from ledger.group import L
-from ledger.loan import records_digest
-from ledger.position import fold
-from ledger.position_entry import PositionEntry
-from ledger.receipt import Receipt
-from tests.ledger.consortium import Consortium, found, loan
+from ledger.positions.classification import Classification
+from ledger.positions.loan import records_digest
+from ledger.positions.position import fold
+from ledger.positions.position_entry import PositionEntry
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.receipt import Receipt
+from tests.ledger.sample_consortium import Consortium, found, loan
 from tests.lenders import lender
 
 FILE = Path(__file__).parent / "openings.json"

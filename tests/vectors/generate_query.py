@@ -20,19 +20,20 @@ from typing import Any
 
 from plimsoll.v1 import peer_pb2
 
-from ledger import group, oprf
-from ledger.answer import Answer
-from ledger.classification import Classification
-from ledger.custodian import Custodian
-from ledger.exposure import LogAge, expose
-from ledger.findings import Examiner
-from ledger.history import History
-from ledger.labels import BorrowerKeys
-from ledger.manifest import parse_manifest
-from ledger.note import Signer
-from ledger.position_entry import PositionEntry
-from ledger.transcript import FULL, REDACTED, Transcript
-from tests.ledger.consortium import (
+from ledger.borrower.labels import BorrowerKeys
+from ledger.consortium.history import History
+from ledger.consortium.manifest import parse_manifest
+from ledger.crypto import group, oprf
+from ledger.positions.classification import Classification
+from ledger.positions.position_entry import PositionEntry
+from ledger.queries.answer import Answer
+from ledger.queries.custodian import Custodian
+from ledger.queries.exposure import LogAge, expose
+from ledger.queries.findings import Examiner
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from ledger.tlog.note import Signer
+from tests.ledger.dishonest import with_ciphertext
+from tests.ledger.sample_consortium import (
     CONSENT,
     POLICY,
     START,
@@ -44,7 +45,6 @@ from tests.ledger.consortium import (
     loan,
     small_table,
 )
-from tests.ledger.dishonest import with_ciphertext
 from tests.lenders import lender, manifest_text, seeded
 
 FILE = Path(__file__).parent / "query.json"

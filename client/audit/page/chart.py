@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from client.audit.page.markup import Markup, element, joined
-from client.audit.timeline import DAY, WIDTHS
+from client.audit.reading.timeline import DAY, WIDTHS
 
 BARS = 140
 """At most so many are drawn in a row."""
@@ -50,7 +50,7 @@ class Chart:
 
 
 def plan(timelines: Sequence[tuple[str, Mapping[str, Any]]], made: int) -> Chart:
-    """timelines: names, and facts as client.audit.timeline gives them. made: time of the report, Unix seconds."""
+    """timelines: names, and facts as reading.timeline gives them. made: time of the report, Unix seconds."""
     width = max((each["width"] for _, each in timelines), default=WIDTHS[0])
     end = made + DAY
     total = sum((_merged(each["counts"], width) for _, each in timelines), Counter[int]())

@@ -12,7 +12,7 @@ from client.audit.page.markup import Markup, code, element, joined, listing, nam
 from client.audit.page.reasons import reason
 from client.audit.page.remarks import remark
 from client.audit.page.style import STYLE
-from ledger.joined import log_name
+from ledger.consortium.joined import log_name
 
 MOST = 500
 """Findings that are shown; one bad member can have millions."""
@@ -21,7 +21,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 def document(facts: Mapping[str, Any], made: int) -> str:
-    """The HTML. facts: what `Report.facts` says, and more by the docket (client.audit.docket). made: Unix seconds."""
+    """The HTML. facts: what `Report.facts` says, and more by the docket (keeping.docket). made: Unix seconds."""
     title = f"Audit of {facts['name']}"
     head = element(
         "head",

@@ -23,7 +23,7 @@ def acknowledge(
 
     One that is still found is told as acknowledged; one that is gone and comes back is a new one.
     """
-    from client.audit.keeping import Keeping
+    from client.audit.keeping.keeping import Keeping
 
     if bool(number) == everything:
         raise UsageError("give the numbers of findings, or --all")

@@ -23,7 +23,7 @@ def keys(
 
     Logs that have ended are among them. With --witnesses, the names and keys of those who cosign: all members.
     """
-    from ledger.trust import cosigner_keys, log_keys
+    from ledger.consortium.trust import cosigner_keys, log_keys
 
     settings = settings_of(context)
     history = manifests(settings, lineage, through).history

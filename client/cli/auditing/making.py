@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 from client.cli.output import progress, write_over
 
 if TYPE_CHECKING:
-    from client.audit.memory import Memory
+    from client.audit.keeping.memory import Memory
+    from client.audit.reading.tiles import Tiles
     from client.audit.report import Report
-    from client.audit.tiles import Tiles
     from client.audit.transcripts import Saved
     from client.credentials import Endpoint
     from client.sdk import Session
-    from ledger.tlog_policy import Policy
+    from ledger.tlog.tlog_policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Making:
-    """Makes an audit when it is called: a `client.audit.watch.Audit`."""
+    """Makes an audit when it is called: a `client.audit.watching.watch.Audit`."""
 
     source: Endpoint | Path
     peers: bool
@@ -57,8 +57,8 @@ class Making:
 
     def consortium(self) -> tuple[bytes, str]:
         """Which one is audited, and through whom. Raises PlimsollError for a folder that does not tell."""
-        from client.audit import lineages
-        from client.audit.tiles import TILES, Tiles
+        from client.audit.judging import lineages
+        from client.audit.reading.tiles import TILES, Tiles
 
         if isinstance(self.source, Path):
             return lineages.read(Tiles(self.source)).history.consortium, TILES
@@ -66,7 +66,7 @@ class Making:
 
     @contextmanager
     def _opened(self) -> Iterator[Session | Tiles]:
-        from client.audit.tiles import Tiles
+        from client.audit.reading.tiles import Tiles
         from client.sdk import Session
 
         if isinstance(self.source, Path):

@@ -11,7 +11,7 @@ from client.cli.connect import connect
 from client.cli.options import Settings
 
 if TYPE_CHECKING:
-    from ledger.lineage import Lineage
+    from ledger.consortium.lineage import Lineage
 
 LineageOption = Annotated[
     Path | None,
@@ -30,7 +30,7 @@ ThroughOption = Annotated[
 def manifests(settings: Settings, file: Path | None, through: str | None) -> Lineage:
     """Verified. Raises PlimsollError and OSError."""
     from client.export.lineage import read_lineage
-    from ledger.lineage import open_lineage
+    from ledger.consortium.lineage import open_lineage
 
     if file is not None:
         return open_lineage(file.read_bytes())

@@ -30,7 +30,7 @@ def policy(
     more, of whom the author may be one.
     """
     from client.export.folder import write_durably
-    from ledger.trust import policy_for
+    from ledger.consortium.trust import policy_for
 
     settings = settings_of(context)
     history = manifests(settings, lineage, through).history

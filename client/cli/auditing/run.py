@@ -18,7 +18,7 @@ from ledger.errors import InvalidInput
 
 if TYPE_CHECKING:
     from client.audit.transcripts import Saved
-    from ledger.tlog_policy import Policy
+    from ledger.tlog.tlog_policy import Policy
 
 
 def run(
@@ -67,9 +67,9 @@ def run(
     Entries, trees, signed heads, receipts, the manifest's signatures and the key ceremony are checked, and saved
     transcripts without any secret. Where something is wrong the member and the first bad entry are named.
     """
-    from client.audit.keeping import Keeping
+    from client.audit.keeping.keeping import Keeping
     from client.audit.view import view
-    from client.audit.watch import Clock, Watch
+    from client.audit.watching.watch import Clock, Watch
 
     settings, files, keeping = settings_of(context), Files(html, report_json), Keeping(state, write_over)
     if metrics is not None and not watch:
@@ -98,7 +98,7 @@ def run(
 
 
 def _policy(path: Path) -> Policy:
-    from ledger.tlog_policy import parse_policy
+    from ledger.tlog.tlog_policy import parse_policy
 
     try:
         return parse_policy(path.read_bytes())

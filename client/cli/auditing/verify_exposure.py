@@ -16,7 +16,7 @@ from client.cli.output import answer, progress, write_over
 from ledger.errors import Unverified
 
 if TYPE_CHECKING:
-    from client.audit.source import Source
+    from client.audit.reading.source import Source
 
 
 def verify_exposure(
@@ -44,7 +44,7 @@ def verify_exposure(
 
     Names the first step that does not hold. A redacted transcript shows less, and it is said what.
     """
-    from client.audit.keeping import Keeping
+    from client.audit.keeping.keeping import Keeping
     from client.audit.transcripts import Saved, verify_over
     from client.transcripts import transcript_view
 
@@ -63,7 +63,7 @@ def verify_exposure(
 
 @contextmanager
 def _opened(settings: Settings, through: str | None, tiles: Path | None) -> Iterator[Source]:
-    from client.audit.tiles import Tiles
+    from client.audit.reading.tiles import Tiles
     from client.sdk import Session
 
     if tiles is None:

@@ -12,7 +12,7 @@ from client.cli.options import Settings, settings_of
 from client.cli.output import answer
 
 if TYPE_CHECKING:
-    from ledger.history import History
+    from ledger.consortium.history import History
 
 
 def verify_opening(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from client.cli.output import line
-from ledger.address import Address, parse_address
+from ledger.consortium.address import Address, parse_address
 from ledger.errors import Unavailable, Unready, Unverified
 
 if TYPE_CHECKING:
-    from client.audit.metrics import Metrics
-    from client.audit.watch import Watch
+    from client.audit.watching.metrics import Metrics
+    from client.audit.watching.watch import Watch
     from client.cli.auditing.making import Files
 
 LOOPBACK = "127.0.0.1"
@@ -26,8 +26,8 @@ SLICE = 0.5  # seconds
 
 def watch_on(watch: Watch, files: Files, interval: float, address: Address | None, *, as_json: bool) -> None:
     """Until Ctrl-C; then exits with the code of the last verdict, or as for a node that is away if there was none."""
-    from client.audit.lines import round_line
-    from client.audit.metrics import Metrics
+    from client.audit.watching.lines import round_line
+    from client.audit.watching.metrics import Metrics
 
     metrics, stop = Metrics(), _Stop()
     try:

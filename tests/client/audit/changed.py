@@ -14,19 +14,19 @@ from plimsoll.v1 import audit_pb2, entry_pb2
 from client.audit.auditor import Auditor
 from client.audit.report import Report
 from client.credentials import Endpoint
-from ledger.ballot import Vote, approval_entry, proposal_entry
-from ledger.caller import Caller, server_name
 from ledger.ceremony import CeremonyContext, Former
-from ledger.checkpoint import Head, sign_head
-from ledger.founding import SignedManifest
-from ledger.joined import name_in
-from ledger.lineage import ApprovalProof, Lineage, founded
-from ledger.manifest import Manifest
-from ledger.transcript import FULL, REDACTED, Transcript
+from ledger.consortium.ballot import Vote, approval_entry, proposal_entry
+from ledger.consortium.caller import Caller, server_name
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.joined import name_in
+from ledger.consortium.lineage import ApprovalProof, Lineage, founded
+from ledger.consortium.manifest import Manifest
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from ledger.tlog.checkpoint import Head, sign_head
 from tests.client.audit import world
 from tests.client.audit.world import Served, altered, hold, run_ceremony
 from tests.ledger.changing import freeze, succeed
-from tests.ledger.consortium import POLICY, Consortium, MemoryLog, found, loan
+from tests.ledger.sample_consortium import POLICY, Consortium, MemoryLog, found, loan
 from tests.lenders import lender
 
 KEEPERS = ("lender-1", "lender-2", "lender-3")

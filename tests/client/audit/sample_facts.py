@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from client.audit.timeline import DAY, HOUR
+from client.audit.reading.timeline import DAY, HOUR
 
 NOW = 1_795_000_000
 HOSTILE = "<script>alert('1')</script>\"&\u202e\x1b[31m"

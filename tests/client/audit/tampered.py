@@ -11,19 +11,19 @@ from typing import Any
 from plimsoll.v1 import audit_pb2, peer_pb2
 
 from client.audit.auditor import Auditor, Scope
-from client.audit.memory import Memory
+from client.audit.keeping.memory import Memory
 from client.audit.report import Report
 from client.credentials import Endpoint
 from ledger import refusal
-from ledger.caller import Caller, server_name
+from ledger.chain.log_keys import LogKeys
+from ledger.chain.memory_store import MemoryStore
+from ledger.chain.store import Pair, Put
+from ledger.consortium.caller import Caller, server_name
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage, verify_lineage
 from ledger.errors import PlimsollError
-from ledger.founding import SignedManifest
-from ledger.history import History
-from ledger.lineage import Lineage, verify_lineage
-from ledger.log_keys import LogKeys
-from ledger.memory_store import MemoryStore
-from ledger.store import Pair, Put
-from ledger.witnessed import Witnessed
+from ledger.witnessing.witnessed import Witnessed
 from node.services.audit import AuditService
 from tests.ledger import sample_entries as sample
 from tests.ledger.witnesses import chain_of, cosigned, entry, signer

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from plimsoll.v1 import entry_pb2
 
-from client.audit.memory import LogState, Memory, parse
+from client.audit.keeping.memory import LogState, Memory, parse
 from client.audit.transcripts import Saved
-from ledger.checkpoint import Head, sign_head
 from ledger.errors import InvalidInput, Unavailable, Unverified
-from ledger.note import Signer
-from ledger.transcript import FULL, REDACTED
+from ledger.queries.transcript import FULL, REDACTED
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.note import Signer
 from tests.client.audit.world import (
     BORROWERS,
     MEMBERS,
@@ -24,7 +24,7 @@ from tests.client.audit.world import (
     manifest,
     transcript,
 )
-from tests.ledger.consortium import MemoryLog, loan
+from tests.ledger.sample_consortium import MemoryLog, loan
 
 
 def flipped(raw: bytes, place: int = -1) -> bytes:

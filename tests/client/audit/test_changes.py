@@ -9,18 +9,18 @@ from dataclasses import replace
 import pytest
 from plimsoll.v1 import audit_pb2, entry_pb2
 
-from client.audit.ballots import MAX_UNKNOWN, Ballots
-from client.audit.memory import parse
+from client.audit.judging.ballots import MAX_UNKNOWN, Ballots
+from client.audit.keeping.memory import parse
 from client.audit.transcripts import Saved
-from ledger.ballot import Vote, approval_entry
-from ledger.checkpoint import Head, sign_head
-from ledger.cosignature import Cosigner
-from ledger.entries import Kind
+from ledger.chain.entries import Kind
+from ledger.consortium.ballot import Vote, approval_entry
+from ledger.consortium.history import History
+from ledger.consortium.lineage import ApprovalProof, Lineage, verify_lineage
+from ledger.consortium.succession import read_successor
 from ledger.errors import Unverified
-from ledger.history import History
-from ledger.lineage import ApprovalProof, Lineage, verify_lineage
-from ledger.succession import read_successor
-from ledger.transcript import FULL, REDACTED
+from ledger.queries.transcript import FULL, REDACTED
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.cosignature import Cosigner
 from tests.client.audit.changed import (
     BORROWER,
     FORKER,
@@ -37,7 +37,7 @@ from tests.client.audit.changed import (
 )
 from tests.client.audit.world import altered, found_by
 from tests.ledger.changing import number_of
-from tests.ledger.consortium import MemoryLog, loan
+from tests.ledger.sample_consortium import MemoryLog, loan
 from tests.lenders import lender
 
 MEMBERS = ("lender-1", "lender-2", "lender-3", "lender-5")

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.audit.digest import CEREMONY
-from client.audit.kept import MAX_ABOUT, MAX_ATTEMPTS, CeremonyEntries, ceremonies_of
-from client.audit.memory import FORMAT, LogState, Memory, parse
+from client.audit.keeping.memory import FORMAT, LogState, Memory, parse
+from client.audit.reading.digest import CEREMONY
+from client.audit.reading.kept import MAX_ABOUT, MAX_ATTEMPTS, CeremonyEntries, ceremonies_of
 from client.audit.transcripts import Saved
-from ledger.ballot import Vote, approval_entry
 from ledger.ceremony.entry import ComplaintEntry, ReadyEntry
-from ledger.entries import file_entry
+from ledger.chain.entries import file_entry
+from ledger.consortium.ballot import Vote, approval_entry
+from ledger.consortium.lineage import verify_lineage
 from ledger.errors import InvalidInput, Unavailable
-from ledger.lineage import verify_lineage
-from ledger.transcript import FULL
+from ledger.queries.transcript import FULL
 from tests.client.audit import changed as story
 from tests.client.audit.changed import FORKER, KEEPERS, before, changed, everywhere, grown
 from tests.client.audit.world import (
@@ -32,7 +32,7 @@ from tests.client.audit.world import (
     manifest,
     transcript,
 )
-from tests.ledger.consortium import MemoryLog, loan
+from tests.ledger.sample_consortium import MemoryLog, loan
 
 
 class Counted(Served):

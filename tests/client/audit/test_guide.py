@@ -8,8 +8,8 @@ from pathlib import Path
 
 from client.audit.page.reasons import REASONS
 from client.audit.page.remarks import REMARKS
-from client.audit.watch import Round
-from tests.client.audit.test_watch import FORKED, World, scraped
+from client.audit.watching.watch import Round
+from tests.client.audit.watching.test_watch import FORKED, World, scraped
 
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "auditing.md").read_text()

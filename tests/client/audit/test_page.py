@@ -9,7 +9,7 @@ from client.audit.page import chart, document
 from client.audit.page.document import MOST
 from client.audit.page.markup import element, text
 from client.audit.page.reasons import REASONS, reason
-from client.audit.timeline import DAY, HOUR
+from client.audit.reading.timeline import DAY, HOUR
 from tests.client.audit.sample_facts import NOW, facts, finding, hostile, large, log
 from tests.client.audit.world import MEMBERS, Served, audit
 

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client.audit.memory import LogState, Memory
-from ledger.checkpoint import Head
+from client.audit.keeping.memory import LogState, Memory
+from ledger.chain.log_keys import last_index
+from ledger.consortium.history import History
 from ledger.errors import PlimsollError, Unverified
-from ledger.history import History
-from ledger.log_keys import last_index
-from ledger.note import VerifierKey
-from ledger.receipt import Receipt
-from ledger.witnessed import Witnessed
+from ledger.tlog.checkpoint import Head
+from ledger.tlog.note import VerifierKey
+from ledger.tlog.receipt import Receipt
+from ledger.witnessing.witnessed import Witnessed
 from tests.client.audit import tampered
 from tests.client.audit.tampered import MANIFEST, SIZES, Disk, Node, audit, flipped, good, keys, named, under
 from tests.ledger.witnesses import chain_of, entry, signer

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
+from client.audit.reading.tiles import Tiles
 from client.audit.report import Report
-from client.audit.tiles import Tiles
 from client.export.consortium import export
 from ledger.errors import InvalidInput, Unverified
 from tests.client.audit.tampered import SIZES, Disk, Node, audit, good, older

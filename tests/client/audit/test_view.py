@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from client.audit.docket import Known
+from client.audit.keeping.docket import Known
 from client.audit.report import Finding, LogReport, Report
 from client.audit.view import MOST, view
-from ledger.checkpoint import Head
+from ledger.tlog.checkpoint import Head
 
 BAD = Finding("lender-2", 3, "FORK", "two histories")
 

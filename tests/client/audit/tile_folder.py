@@ -9,14 +9,14 @@ from pathlib import Path
 from plimsoll.v1 import audit_pb2
 
 from client.audit.auditor import Auditor, Scope
+from client.audit.reading.tiles import Tiles
 from client.audit.report import Report
-from client.audit.tiles import Tiles
-from ledger import merkle
-from ledger.checkpoint import Head, sign_head
-from ledger.note import Signer
-from ledger.tiles import BUNDLE, encode_bundle, tiles_of
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head, sign_head
+from ledger.tlog.note import Signer
+from ledger.tlog.tiles import BUNDLE, encode_bundle, tiles_of
 from tests.client.audit.world import consortium, signed_note
-from tests.ledger.consortium import MemoryLog
+from tests.ledger.sample_consortium import MemoryLog
 
 
 def checkpoint(entries: list[bytes], signer: Signer) -> bytes:

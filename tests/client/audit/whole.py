@@ -14,15 +14,15 @@ from pathlib import Path
 from plimsoll.v1 import audit_pb2
 
 from client.export.consortium import export
-from ledger.history import History
-from ledger.joined import log_name
-from ledger.lineage import Lineage
-from ledger.receipt import Receipt
-from ledger.transcript import FULL, REDACTED, Transcript
+from ledger.consortium.history import History
+from ledger.consortium.joined import log_name
+from ledger.consortium.lineage import Lineage
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from ledger.tlog.receipt import Receipt
 from tests.client.audit.changed import Node, changed
 from tests.client.audit.world import hold
-from tests.ledger.challenges import a_day_later, answer, challenge, lie, watched
-from tests.ledger.consortium import MemoryLog, loan
+from tests.ledger.sample_challenges import a_day_later, answer, challenge, lie, watched
+from tests.ledger.sample_consortium import MemoryLog, loan
 from tests.ledger.witnesses import cosigned, entry
 
 BORROWER = "test:challenged"

@@ -11,17 +11,18 @@ from plimsoll.v1 import audit_pb2, peer_pb2
 from client.audit.auditor import Auditor, Scope
 from client.audit.report import Report
 from client.credentials import Endpoint
-from ledger import keys, merkle
-from ledger.caller import Caller, server_name
+from ledger import keys
 from ledger.ceremony import Append, CeremonyContext, Installed, Participant, Timing, read_entry
-from ledger.checkpoint import Head, sign_head
-from ledger.custodian import Custodian
+from ledger.consortium.caller import Caller, server_name
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.manifest import Manifest
 from ledger.errors import InvalidInput, NotFound, Unavailable
-from ledger.findings import Examiner
-from ledger.founding import SignedManifest
-from ledger.manifest import Manifest
-from ledger.transcript import FULL, REDACTED, Transcript
-from tests.ledger.consortium import POLICY, Ceremony, Consortium, MemoryLog, found, loan
+from ledger.queries.custodian import Custodian
+from ledger.queries.findings import Examiner
+from ledger.queries.transcript import FULL, REDACTED, Transcript
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head, sign_head
+from tests.ledger.sample_consortium import POLICY, Ceremony, Consortium, MemoryLog, found, loan
 from tests.lenders import lender, seeded
 
 MEMBERS = ("lender-1", "lender-2", "lender-3")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import audit_pb2, entry_pb2, peer_pb2
 
-from ledger.chain import Chain, LogName
-from ledger.checkpoint import log_origin
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.tlog.checkpoint import log_origin
+from ledger.tlog.note import Signer
 from node.homes.home import open_home
 from tests.client.conftest import PASSPHRASE
 from tests.client.fakes import FakeNode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from client.audit.standing import UNWITNESSED
+from client.audit.judging.standing import UNWITNESSED
 from ledger.errors import InvalidInput, NotFound, Unverified
 from tests.client.audit.tile_folder import write_folder
 from tests.client.audit.world import MEMBERS, consortium, manifest

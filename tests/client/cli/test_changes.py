@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import operator_pb2
 
-from ledger.amendment import Amendment, amend
-from ledger.card import sign_card
-from ledger.checkpoint import Head
-from ledger.lineage import open_lineage
-from ledger.manifest import parse_manifest
-from ledger.merkle import EMPTY_ROOT
+from ledger.consortium.amendment import Amendment, amend
+from ledger.consortium.card import sign_card
+from ledger.consortium.lineage import open_lineage
+from ledger.consortium.manifest import parse_manifest
+from ledger.tlog.checkpoint import Head
+from ledger.tlog.merkle import EMPTY_ROOT
 from node.homes.home import open_home
 from tests.client.cli.conftest import Plimsoll
 from tests.client.conftest import PASSPHRASE

@@ -18,7 +18,7 @@ from client.cli.delegate import COMMANDS, node_command
 from client.plain import exposure, plain
 from ledger import errors
 from ledger.errors import PlimsollError
-from ledger.feed import COLUMNS
+from ledger.positions.feed import COLUMNS
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "cli.md").read_text()
 PROGRAM = typer.main.get_command(app)

@@ -10,7 +10,7 @@ import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger.errors import Exhausted, NotFound, Refused
-from ledger.inquiry import consent_digest
+from ledger.queries.inquiry import consent_digest
 from tests.client.cli.conftest import Plimsoll
 from tests.client.fakes import FakeNode
 

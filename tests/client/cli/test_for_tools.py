@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import audit_pb2
 
-from ledger.chain import Chain
-from ledger.checkpoint import open_head
-from ledger.cosignature import Cosigner
-from ledger.cosigned import with_line
+from ledger.chain.chain import Chain
+from ledger.consortium.lineage import open_lineage
+from ledger.consortium.manifest import Manifest
 from ledger.errors import Unverified
-from ledger.lineage import open_lineage
-from ledger.manifest import Manifest
-from ledger.note import VerifierKey
-from ledger.tlog_policy import parse_policy
+from ledger.tlog.checkpoint import open_head
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import VerifierKey
+from ledger.tlog.tlog_policy import parse_policy
+from ledger.witnessing.cosigned import with_line
 from node.homes.home import open_home
 from tests.client.cli.conftest import Plimsoll
 from tests.client.conftest import MEMBERS, PASSPHRASE

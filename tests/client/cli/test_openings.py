@@ -12,18 +12,18 @@ import pytest
 from plimsoll.v1 import lender_pb2
 
 from client.openings import day_of
-from ledger import group
-from ledger.chain import Chain, LogName
-from ledger.challenged import bands_of
-from ledger.classification import Classification
+from ledger.borrower.labels import BorrowerKeys
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.challenges.challenged import bands_of
+from ledger.consortium.lineage import founded
+from ledger.crypto import group
 from ledger.disclosure import Opening, disclose
 from ledger.errors import InvalidInput, NotFound
-from ledger.labels import BorrowerKeys
-from ledger.lineage import founded
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
-from ledger.position import fold
-from ledger.publication import Publication, PublicationTask, publish
+from ledger.positions.classification import Classification
+from ledger.positions.position import fold
+from ledger.positions.publication import Publication, PublicationTask, publish
+from ledger.tlog.note import Signer
 from node.homes.home import open_home
 from tests.client.cli.conftest import Plimsoll
 from tests.client.conftest import PASSPHRASE

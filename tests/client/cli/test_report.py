@@ -6,7 +6,7 @@ import pytest
 from plimsoll.v1 import lender_pb2
 
 from ledger.errors import InvalidInput, Unready
-from ledger.feed import COLUMNS
+from ledger.positions.feed import COLUMNS
 from tests.client.cli.conftest import Plimsoll
 from tests.client.fakes import FakeNode
 

@@ -17,10 +17,10 @@ import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
 from client.screening.journal import SALT, beside
+from ledger.crypto.hashing import derive
 from ledger.decision import DecisionPolicy, render_decision_policy
 from ledger.errors import Exhausted, InvalidInput, Unavailable, Unready
-from ledger.hashing import derive
-from ledger.inquiry import consent_digest
+from ledger.queries.inquiry import consent_digest
 from tests.client.cli.conftest import Plimsoll, Run
 from tests.client.fakes import FakeNode
 

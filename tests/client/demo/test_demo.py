@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from ledger.feed import COLUMNS
+from ledger.positions.feed import COLUMNS
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(300)]
 

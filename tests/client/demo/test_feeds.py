@@ -7,7 +7,7 @@ import pytest
 from client.demo import feeds
 from client.demo.feeds import Alone
 from ledger.errors import InvalidInput, NotFound
-from ledger.feed import COLUMNS
+from ledger.positions.feed import COLUMNS
 
 
 def row(borrower: str, loan: str, outstanding: int, status: str = "open") -> str:

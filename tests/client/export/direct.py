@@ -10,12 +10,12 @@ from typing import Any
 
 from plimsoll.v1 import audit_pb2, peer_pb2
 
-from ledger.chain import Chain
-from ledger.founding import SignedManifest
-from ledger.history import History
-from ledger.lineage import Lineage, founded
-from ledger.memory_store import MemoryStore
-from ledger.witnessed import Witnessed
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.history import History
+from ledger.consortium.lineage import Lineage, founded
+from ledger.witnessing.witnessed import Witnessed
 from node.services.audit import AuditService
 from tests.ledger.witnesses import chain_of, cosigned, head_of, history, name, signer
 from tests.lenders import lender, manifest

@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import audit_pb2
 
-from client.audit import lineages
-from client.audit.logs import LogId
+from client.audit.judging import lineages
+from client.audit.reading.logs import LogId
 from client.export import folder as folder_module
 from client.export.consortium import Result, export
 from client.export.folder import LogFolder
 from client.export.one_log import Exported, LogExport
-from ledger.checkpoint import Head, open_head
-from ledger.cosigned import verify_witnessed
-from ledger.ended import EndedLog
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.lineage import Lineage, open_lineage, verify_lineage
 from ledger.errors import PlimsollError, Unready, Unverified
-from ledger.lineage import Lineage, open_lineage, verify_lineage
-from ledger.tiled_log import TiledLog
-from ledger.tiles import tiles_of
+from ledger.tlog.checkpoint import Head, open_head
+from ledger.tlog.tiled_log import TiledLog
+from ledger.tlog.tiles import tiles_of
+from ledger.witnessing.cosigned import verify_witnessed
 from tests.client.export.direct import MANIFEST, TIMES, Direct
+from tests.ledger.consortium.test_lineage import FOUNDED, THREE
 from tests.ledger.electorate import founding_lineage
-from tests.ledger.test_lineage import FOUNDED, THREE
 from tests.ledger.tile_sources import tiles_over
 from tests.ledger.witnesses import history, name
 

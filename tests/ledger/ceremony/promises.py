@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from itertools import combinations
 
-from ledger import group, shamir
 from ledger.ceremony.entry import ComplaintEntry, RevealEntry
 from ledger.ceremony.state import ParticipantState
+from ledger.crypto import group, shamir
 from ledger.keys import PublicKeys, SecretShares
 from tests.ledger.ceremony.simulation import World
 

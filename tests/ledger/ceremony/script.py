@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
-from ledger import merkle
 from ledger.ceremony import Attempt, CeremonyEntry, Checks, Former
 from ledger.ceremony.attempt import Posted
 from ledger.ceremony.context import CeremonyContext, complaint_id, readies_digest
@@ -23,6 +22,7 @@ from ledger.ceremony.entry import (
 from ledger.ceremony.judge import judge
 from ledger.ceremony.share_sealing import public_key
 from ledger.keys import SecretShares
+from ledger.tlog import merkle
 from tests.ledger.ceremony.simulation import custodians, make_context, shared_keys
 from tests.ledger.group_strategies import seeded
 

@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from ledger import group, shamir
 from ledger.ceremony import (
     Action,
     Append,
@@ -29,6 +28,7 @@ from ledger.ceremony import (
 )
 from ledger.ceremony.entry import Body, parse_body
 from ledger.ceremony.state import ParticipantState
+from ledger.crypto import group, shamir
 from ledger.keys import COORDINATES, PublicKeys, SecretShares, public_keys
 
 QUICK = Timing(close_wait=20, settle=5, reveal_wait=30, turn=2, retry_wait=10, max_retry_wait=100)

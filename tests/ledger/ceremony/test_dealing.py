@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import group, schnorr, shamir
 from ledger.ceremony import share_sealing
 from ledger.ceremony.dealing import (
     BUNDLE_SIZE,
@@ -18,6 +17,7 @@ from ledger.ceremony.dealing import (
     unseal_bundle,
     verify,
 )
+from ledger.crypto import group, schnorr, shamir
 from ledger.errors import InvalidInput, PlimsollError, Unverified
 from ledger.keys import COORDINATES
 from tests.ledger.ceremony.script import dealt, private_key

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plimsoll.v1 import entry_pb2
 
-from ledger import merkle
 from ledger.ceremony.entry import (
     Body,
     CloseEntry,
@@ -21,6 +20,7 @@ from ledger.ceremony.entry import (
 )
 from ledger.ceremony.share_sealing import public_key
 from ledger.errors import InvalidInput
+from ledger.tlog import merkle
 from tests.ledger.mutations import edited
 
 HASH = bytes(range(32))

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plimsoll.v1 import entry_pb2
 
-from ledger import group
 from ledger.ceremony import Ceremony
 from ledger.ceremony.entry import (
     Body,
@@ -23,6 +22,7 @@ from ledger.ceremony.entry import (
     RevealEntry,
     parse_body,
 )
+from ledger.crypto import group
 from tests.ledger.ceremony import villains
 from tests.ledger.ceremony.promises import check_agreement, check_shares
 from tests.ledger.ceremony.simulation import Twist, World

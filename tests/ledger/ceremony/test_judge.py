@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import group
 from ledger.ceremony.attempt import Attempt
 from ledger.ceremony.entry import CloseEntry, ComplaintEntry, ConfirmationEntry, DealingEntry, ReadyEntry, RevealEntry
 from ledger.ceremony.qualification import GIVEN_UP
 from ledger.ceremony.share_sealing import public_key
+from ledger.crypto import group
 from tests.ledger.ceremony.script import Script
 from tests.ledger.ceremony.simulation import make_context
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import group, shamir
 from ledger.ceremony.context import Former
 from ledger.ceremony.dealing import Dealing, split_bundle
 from ledger.ceremony.qualification import Grievance, outcome_of, qualify
+from ledger.crypto import group, shamir
 from ledger.errors import InvalidInput
 from tests.ledger.ceremony.script import Script, dealt
 from tests.ledger.ceremony.simulation import make_context

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger import group, shamir
 from ledger.ceremony import Append, Ceremony, Former, Persist
 from ledger.ceremony.entry import CloseEntry, ConfirmationEntry, DealingEntry, ReadyEntry
 from ledger.ceremony.state import ParticipantState
+from ledger.crypto import group, shamir
 from ledger.errors import InvalidInput, Unverified
 from ledger.keys import SecretShares
 from tests.ledger.ceremony.promises import check_agreement, check_no_contradiction, check_shares

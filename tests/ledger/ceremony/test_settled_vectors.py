@@ -13,7 +13,7 @@ import pytest
 
 from ledger.ceremony import CeremonyEntry, read_entry, replay_epochs
 from ledger.ceremony.counting import NOWHERE, End, counts_until, place_of
-from ledger.ended import EndedLog
+from ledger.consortium.ended import EndedLog
 from tests.ledger.ceremony.test_resharing_vectors import beginnings_of
 from tests.vectors import generate_settled as generator
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ledger import group
 from ledger.ceremony import share_sealing
 from ledger.ceremony.attempt import Attempt
 from ledger.ceremony.dealing import BUNDLE_SIZE, Dealing
@@ -17,6 +16,7 @@ from ledger.ceremony.entry import (
     DealingEntry,
     RevealEntry,
 )
+from ledger.crypto import group
 from tests.ledger.ceremony.simulation import Node, Twist
 
 ONES = group.ONE * (BUNDLE_SIZE // group.SIZE)

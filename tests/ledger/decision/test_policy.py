@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.classification import Classification
 from ledger.decision import DecisionPolicy, parse_decision_policy, render_decision_policy
 from ledger.decision.policy import FORMAT, ClassLimits, Limits
 from ledger.errors import InvalidInput, PlimsollError
+from ledger.positions.classification import Classification
 
 HEAD = f'format = "{FORMAT}"\nname = "mine"\nversion = 2\ncurrency = "CNY"\n'
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.inquiry import DAY
 from ledger.monitoring import Schedule
 from ledger.monitoring.schedule import LONGEST_BACKOFF, Pace, backoff, choose, due, earliest, pace
+from ledger.queries.inquiry import DAY
 
 NOW = 1_750_000_000
 ID = st.integers(0, (1 << 64) - 1).map("{:016x}".format)

@@ -10,7 +10,6 @@ import pytest
 from plimsoll.v1 import lender_pb2
 
 from ledger.errors import InvalidInput, Unverified
-from ledger.inquiry import consent_digest
 from ledger.monitoring.consent import question_digest, question_salt
 from ledger.monitoring.webhook import (
     EVENT_HEADER,
@@ -24,6 +23,7 @@ from ledger.monitoring.webhook import (
     read_secret,
     verify,
 )
+from ledger.queries.inquiry import consent_digest
 
 SECRET = b"0123456789abcdef"
 NOW = 1_750_000_000

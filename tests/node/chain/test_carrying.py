@@ -7,17 +7,17 @@ from random import Random
 
 import pytest
 
-from ledger.chain import Chain
-from ledger.ended import EndedLog
-from ledger.manifest import Manifest, parse_manifest, render_manifest
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
-from ledger.position_entry import PositionEntry
-from ledger.sealed_copy import seal_copy
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.ended import EndedLog
+from ledger.consortium.manifest import Manifest, parse_manifest, render_manifest
+from ledger.positions.position_entry import PositionEntry
+from ledger.positions.sealed_copy import seal_copy
+from ledger.tlog.note import Signer
 from node.chain.carrying import BATCH, left_behind
 from tests.ledger import sample_entries as sample
 from tests.ledger.loans import a_loan
-from tests.ledger.test_sealed_copy import a_copy
+from tests.ledger.positions.test_sealed_copy import a_copy
 from tests.lenders import lender, manifest
 
 RNG = Random(7)

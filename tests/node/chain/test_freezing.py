@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from plimsoll.v1 import entry_pb2, peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Chain
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain
+from ledger.chain.own_log import OwnLog
 from ledger.errors import Unverified
-from ledger.evidence import evidence_of, read_evidence
-from ledger.fork import Fork
-from ledger.note import Note
-from ledger.own_log import OwnLog
+from ledger.tlog.note import Note
+from ledger.witnessing.evidence import evidence_of, read_evidence
+from ledger.witnessing.fork import Fork
 from node.chain.freezing import is_astray, set_strays_aside
 from tests.ledger.witnesses import chain_of, cosigned, head_of, history, name, signer
 from tests.node.witnesses import MANIFEST, NOW, Node, network

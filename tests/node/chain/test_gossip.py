@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Chain
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain
 from ledger.errors import PlimsollError, Unavailable
 from tests.review.peers import chain, entry, gossip_over, origin, peer, signer
 

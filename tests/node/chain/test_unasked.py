@@ -10,11 +10,11 @@ from contextlib import suppress
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger import turns
-from ledger.block import blocks_from
-from ledger.cosigned import verify_witnessed
+from ledger.chain.block import blocks_from
 from ledger.errors import PlimsollError, Unverified
-from ledger.tlog_witness import AddCheckpoint
+from ledger.tlog.tlog_witness import AddCheckpoint
+from ledger.witnessing import turns
+from ledger.witnessing.cosigned import verify_witnessed
 from node.chain import witnessing
 from node.chain.freshness import Freshness
 from tests.ledger.witnesses import AUTHOR, cosigned, cosigner, head_of, history, name

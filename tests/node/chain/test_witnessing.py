@@ -11,13 +11,13 @@ from time import sleep
 import pytest
 from plimsoll.v1 import peer_pb2
 
-from ledger import merkle
-from ledger.cosigned import verify_witnessed, witnesses
 from ledger.errors import NotFound, PlimsollError, Unready, Unverified
-from ledger.note import Note
 from ledger.strict import encode_base64
-from ledger.tlog_witness import AddCheckpoint, OldSize
-from ledger.witness import Witness
+from ledger.tlog import merkle
+from ledger.tlog.note import Note
+from ledger.tlog.tlog_witness import AddCheckpoint, OldSize
+from ledger.witnessing.cosigned import verify_witnessed, witnesses
+from ledger.witnessing.witness import Witness
 from node.chain import witnessing
 from tests.ledger.witnesses import cosigned, cosigner, entry, head_of, history, name, signer
 from tests.node.witnesses import MANIFEST, NOW, Node, network

@@ -9,24 +9,24 @@ from typing import Any
 
 from plimsoll.v1 import peer_pb2
 
-from ledger.block import blocks_from
-from ledger.chain import Replica
-from ledger.challenge import Challenge, ChallengeAnswer
-from ledger.entries import parse_entry
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Replica
+from ledger.chain.entries import parse_entry
+from ledger.challenges.challenge import Challenge, ChallengeAnswer
+from ledger.consortium.history import History
 from ledger.errors import PlimsollError, Unavailable
-from ledger.findings import Examiner
-from ledger.freezing import NothingFrozen
-from ledger.history import History
-from ledger.merkle import leaf_hash
-from ledger.selection import Contribution
+from ledger.queries.findings import Examiner
+from ledger.queries.freezing import NothingFrozen
+from ledger.queries.selection import Contribution
+from ledger.tlog.merkle import leaf_hash
 from node.challenges.answering import Answering
 from node.challenges.doubting import Doubting
 from node.challenges.proving import Proving
 from node.challenges.record import Doubted
 from node.consortium import Consortium as Known
-from tests.ledger.challenges import NEGATIVE
-from tests.ledger.consortium import Consortium, MemoryLog, deal, loan
 from tests.ledger.dishonest import encrypt_any, with_ciphertext
+from tests.ledger.sample_challenges import NEGATIVE
+from tests.ledger.sample_consortium import Consortium, MemoryLog, deal, loan
 from tests.ledger.witnesses import signer
 from tests.lenders import seeded
 from tests.node.witnesses import MANIFEST, Node

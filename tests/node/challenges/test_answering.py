@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from ledger.cache import Cache
-from ledger.challenge import Challenge
-from ledger.challenged import Prover, bands_of
+from ledger.challenges.challenge import Challenge
+from ledger.challenges.challenged import Prover, bands_of
 from node.challenges import answering
 from node.challenges.record import Doubted
 from tests.node.challenges.parties import CEREMONY, Party, parties, until

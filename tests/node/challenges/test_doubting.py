@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ledger.inquiry import DAY
+from ledger.queries.inquiry import DAY
 from node.challenges import doubting
 from tests.ledger.witnesses import entry
 from tests.node.challenges.parties import Party, parties, until

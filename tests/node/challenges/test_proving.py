@@ -10,11 +10,11 @@ import pytest
 from plimsoll.v1 import peer_pb2
 
 from ledger.cache import Cache
-from ledger.challenged import Prover, bands_of
-from ledger.inquiry import DAY
+from ledger.challenges.challenged import Prover, bands_of
+from ledger.queries.inquiry import DAY
 from node.challenges import proving
 from node.challenges.record import Doubted
-from tests.ledger.consortium import loan
+from tests.ledger.sample_consortium import loan
 from tests.ledger.witnesses import entry
 from tests.node.challenges.parties import CEREMONY, Party, parties, refusal
 from tests.node.witnesses import MANIFEST

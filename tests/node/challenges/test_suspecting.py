@@ -11,7 +11,7 @@ import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
 from ledger.errors import Exhausted
-from ledger.query import Query
+from ledger.queries.query import Query
 from node.lending import asking
 from tests.node.challenges.parties import Party, parties
 from tests.node.witnesses import MANIFEST, FixedClock

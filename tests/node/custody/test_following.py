@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from ledger.block import blocks_from
 from ledger.ceremony.counting import NOWHERE
 from ledger.ceremony.entry import ReadyEntry
 from ledger.ceremony.share_sealing import public_key
-from ledger.chain import Chain, Replica
-from ledger.log import Log
+from ledger.chain.block import blocks_from
+from ledger.chain.chain import Chain, Replica
+from ledger.chain.log import Log
 from node.custody.following import Following
 from tests.review.peers import entry
 from tests.review.test_ceremony_former_logs import BEGINNINGS, COMMON, FIRST, HISTORY, ME, SECOND, opened, ready

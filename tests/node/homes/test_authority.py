@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ledger.authority import read_authority
-from ledger.caller import ROLES, Caller
+from ledger.consortium.authority import read_authority
+from ledger.consortium.caller import ROLES, Caller
 from node.homes.authority import CLOCK_SKEW, LEAF_DAYS, issue_authority, issue_leaf
 from node.homes.keyring import generate_key
 from tests.lenders import NOW, lender

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ledger import home as layout
-from ledger.caller import ROLES
-from ledger.certificate import certificate_pem, key_der, load_certificate, load_key
+from ledger.consortium.caller import ROLES
+from ledger.consortium.certificate import certificate_pem, key_der, load_certificate, load_key
+from ledger.crypto.passphrase import open_with_passphrase
 from ledger.errors import InvalidInput, Refused, Unready
-from ledger.passphrase import open_with_passphrase
+from ledger.homes import home as layout
 from node.homes import files
 from node.homes.credentials import RENEW_BEFORE, issue_credential, open_node, renew
 from node.homes.home import open_home

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ledger import home as layout
-from ledger.card import sign_card
+from ledger.consortium.card import sign_card
+from ledger.consortium.founding import SignedManifest, open_manifest
+from ledger.consortium.manifest import parse_manifest, render_manifest
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unready, Unverified
-from ledger.founding import SignedManifest, open_manifest
-from ledger.manifest import parse_manifest, render_manifest
+from ledger.homes import home as layout
 from node.homes import files, founding
 from node.homes.home import open_home
 from tests.lenders import NOW, PASSPHRASE, found_homes, lender, lenders, make_homes, seeded

@@ -10,9 +10,9 @@ from itertools import count
 
 import pytest
 
-from ledger import home as layout
-from ledger.address import Address
+from ledger.consortium.address import Address
 from ledger.errors import InvalidInput, NotFound, PlimsollError, Refused, Unready
+from ledger.homes import home as layout
 from node.homes import founding
 from node.homes.home import open_home
 from tests.lenders import NOW, PASSPHRASE, make_homes, seeded

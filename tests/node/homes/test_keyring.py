@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from ledger.certificate import key_der
+from ledger.consortium.certificate import key_der
 from ledger.errors import InvalidInput
 from node.homes.keyring import Keyring, generate_keyring, parse_keyring
 from tests.lenders import seeded

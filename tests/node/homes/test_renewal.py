@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.caller import ROLES
-from ledger.certificate import certificate_pem
+from ledger.consortium.caller import ROLES
+from ledger.consortium.certificate import certificate_pem
+from ledger.consortium.history import History
 from ledger.errors import Unavailable
-from ledger.history import History
 from node.clock import Clock
 from node.consortium import Consortium
 from node.homes.credentials import RENEW_BEFORE, open_node

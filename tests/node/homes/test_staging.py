@@ -9,12 +9,12 @@ from itertools import count
 
 import pytest
 
-from ledger import home as layout
-from ledger import passphrase
-from ledger.address import Address
-from ledger.card import parse_card
+from ledger.consortium.address import Address
+from ledger.consortium.card import parse_card
+from ledger.consortium.founding import read_signed_manifest
+from ledger.crypto import passphrase
 from ledger.errors import InvalidInput, PlimsollError, Refused, Unready
-from ledger.founding import read_signed_manifest
+from ledger.homes import home as layout
 from node.homes import credentials
 from node.homes.home import open_home
 from node.homes.staging import activate, discard, is_staged, stage

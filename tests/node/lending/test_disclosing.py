@@ -12,18 +12,18 @@ import pytest
 import structlog
 from plimsoll.v1 import lender_pb2
 
-from ledger import group
-from ledger.chain import Chain, LogName
-from ledger.challenged import bands_of
+from ledger.borrower.labels import BorrowerKeys
+from ledger.chain.chain import Chain, LogName
+from ledger.chain.memory_store import MemoryStore
+from ledger.challenges.challenged import bands_of
+from ledger.consortium.history import History
+from ledger.crypto import group
 from ledger.disclosure import Shown, verify
 from ledger.errors import InvalidInput, NotFound, Unready
-from ledger.history import History
-from ledger.labels import BorrowerKeys
-from ledger.memory_store import MemoryStore
-from ledger.note import Signer
-from ledger.position import fold
-from ledger.publication import Publication, PublicationTask, publish
-from ledger.witnessed import Witnessed
+from ledger.positions.position import fold
+from ledger.positions.publication import Publication, PublicationTask, publish
+from ledger.tlog.note import Signer
+from ledger.witnessing.witnessed import Witnessed
 from node.consortium import Consortium
 from node.lending.book import Book
 from node.lending.disclosing import Disclosing

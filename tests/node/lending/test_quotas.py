@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from ledger.errors import Exhausted
-from ledger.inquiry import DAY
+from ledger.queries.inquiry import DAY
 from node.clock import Clock
 from node.lending.quotas import Allowance, Used
 from tests.ledger.sample_entries import inquiry

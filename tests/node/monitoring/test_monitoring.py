@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from plimsoll.v1 import entry_pb2, lender_pb2
 
-from ledger.bands import ABOVE
-from ledger.classification import CLASS_LABELS
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.history import History
 from ledger.decision import DecisionPolicy
 from ledger.errors import Exhausted, InvalidInput, NotFound, PlimsollError, Refused, Unavailable, Unready
-from ledger.history import History
-from ledger.inquiry import DAY
-from ledger.memory_store import MemoryStore
+from ledger.positions.bands import ABOVE
+from ledger.positions.classification import CLASS_LABELS
+from ledger.queries.inquiry import DAY
 from node.clock import Clock
 from node.consortium import Consortium
 from node.monitoring.desk import WatchDesk

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from plimsoll.v1 import lender_pb2, sealed_pb2
 
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.history import History
 from ledger.errors import InvalidInput, Unready
-from ledger.history import History
-from ledger.inquiry import DAY
-from ledger.memory_store import MemoryStore
 from ledger.monitoring.webhook import EVENT_HEADER, verify
+from ledger.queries.inquiry import DAY
 from node.consortium import Consortium
 from node.monitoring.notifying import Notifying
 from node.monitoring.watchlist import Watchlist

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from plimsoll.v1 import audit_pb2
 
-from ledger.chain import Chain
-from ledger.checkpoint import SignedHead
-from ledger.cosigned import verify_witnessed
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.founding import SignedManifest
+from ledger.consortium.history import History
+from ledger.consortium.lineage import founded
 from ledger.errors import NotFound
-from ledger.founding import SignedManifest
-from ledger.history import History
-from ledger.lineage import founded
-from ledger.memory_store import MemoryStore
-from ledger.receipt import Receipt
-from ledger.witnessed import Witnessed
+from ledger.tlog.checkpoint import SignedHead
+from ledger.tlog.receipt import Receipt
+from ledger.witnessing.cosigned import verify_witnessed
+from ledger.witnessing.witnessed import Witnessed
 from node.services.audit import AuditService
 from tests.ledger.witnesses import AUTHOR, chain_of, cosigned, head_of, history, name, signer
 from tests.lenders import lender, manifest

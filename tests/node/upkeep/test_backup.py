@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from plimsoll.v1 import sealed_pb2
 
-from ledger import home as layout
-from ledger.chain import Chain
+from ledger.chain.chain import Chain
 from ledger.errors import PlimsollError
-from ledger.note import Signer
+from ledger.homes import home as layout
+from ledger.tlog.note import Signer
 from node.homes.home import Home, open_home
 from node.lending.book import Book
 from node.upkeep import backup, copying

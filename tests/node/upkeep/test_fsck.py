@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
-from ledger import home as layout
-from ledger.chain import Chain
-from ledger.cosignature import Cosigner
-from ledger.note import Signer
-from ledger.witnessed import Witnessed
+from ledger.chain.chain import Chain
+from ledger.homes import home as layout
+from ledger.tlog.cosignature import Cosigner
+from ledger.tlog.note import Signer
+from ledger.witnessing.witnessed import Witnessed
 from node.__main__ import main
 from node.custody.vault import Vault
 from node.homes.home import Home, open_home

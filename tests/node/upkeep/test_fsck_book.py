@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ledger.memory_store import MemoryStore
-from ledger.store import prefix_end
+from ledger.chain.memory_store import MemoryStore
+from ledger.chain.store import prefix_end
 from node.lending.book import Book
 from node.upkeep.fsck_book import check_book
 from tests.lenders import lender, seeded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plimsoll.v1 import entry_pb2
 
-from ledger.inquiry import DAY
+from ledger.queries.inquiry import DAY
 from node.lending.quotas import Used
 from node.wire import tally
 from node.wire.tally import Tally

@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from ledger.checkpoint import SignedHead
-from ledger.cosignature import verify_cosignature
 from ledger.errors import InvalidInput
-from ledger.note import VerifierKey
-from ledger.web import OutsideWitness
+from ledger.homes.web import OutsideWitness
+from ledger.tlog.checkpoint import SignedHead
+from ledger.tlog.cosignature import verify_cosignature
+from ledger.tlog.note import VerifierKey
 from node.clock import Clock
 from node.web import outside
 from node.web.outside import Outside

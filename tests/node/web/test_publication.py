@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.history import History
-from ledger.memory_store import MemoryStore
-from ledger.witnessed import Kept, Witnessed
+from ledger.chain.memory_store import MemoryStore
+from ledger.consortium.history import History
+from ledger.witnessing.witnessed import Kept, Witnessed
 from node.web.publication import PATIENCE, checkpoint
 from tests.ledger.witnesses import AUTHOR, chain_of, cosigned, head_of, history, signer
 from tests.lenders import manifest

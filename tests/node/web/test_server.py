@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ledger.address import Address
-from ledger.caller import Caller
-from ledger.certificate import certificate_pem, key_pem
+from ledger.consortium.address import Address
+from ledger.consortium.caller import Caller
+from ledger.consortium.certificate import certificate_pem, key_pem
 from ledger.errors import NotFound, Unready
 from node.homes.authority import issue_authority, issue_leaf
 from node.homes.keyring import generate_key

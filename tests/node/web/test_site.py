@@ -9,20 +9,20 @@ from typing import Any, cast
 
 import pytest
 
-from ledger import merkle
-from ledger.caller import Caller
-from ledger.chain import Chain
-from ledger.checkpoint import Head, open_head, sign_head
-from ledger.cosignature import verify_cosignature
+from ledger.chain.chain import Chain
+from ledger.chain.memory_store import Fault, MemoryStore
+from ledger.consortium.caller import Caller
+from ledger.consortium.history import History
+from ledger.consortium.lineage import founded, open_lineage
 from ledger.errors import PlimsollError, Unready, Unverified
-from ledger.history import History
-from ledger.lineage import founded, open_lineage
-from ledger.memory_store import Fault, MemoryStore
-from ledger.note import SignatureLine, Signer, parse_note
 from ledger.strict import encode_base64
-from ledger.tiles import BUNDLE, Tile
-from ledger.tlog_witness import AddCheckpoint, ForeignWitness
-from ledger.witnessed import Witnessed
+from ledger.tlog import merkle
+from ledger.tlog.checkpoint import Head, open_head, sign_head
+from ledger.tlog.cosignature import verify_cosignature
+from ledger.tlog.note import SignatureLine, Signer, parse_note
+from ledger.tlog.tiles import BUNDLE, Tile
+from ledger.tlog.tlog_witness import AddCheckpoint, ForeignWitness
+from ledger.witnessing.witnessed import Witnessed
 from node.web.page import Page, refusal
 from node.web.server import Asked
 from node.web.site import Site, metrics_only

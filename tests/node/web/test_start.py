@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from ledger.address import Address
-from ledger.config import Config
+from ledger.consortium.address import Address
+from ledger.consortium.history import History
 from ledger.errors import InvalidInput
-from ledger.history import History
-from ledger.note import Signer
-from ledger.web import OutsideWitness, Web
+from ledger.homes.config import Config
+from ledger.homes.web import OutsideWitness, Web
+from ledger.tlog.note import Signer
 from node.clock import Clock
 from node.consortium import Consortium
 from node.web.start import Ground, Http
@@ -65,7 +65,7 @@ def test_nor_a_log_that_a_member_may_write_one_day(tmp_path: Path) -> None:
 
 
 def test_a_witness_whose_certificates_cannot_be_read_is_named(tmp_path: Path) -> None:
-    from ledger.note import VerifierKey
+    from ledger.tlog.note import VerifierKey
 
     witness = OutsideWitness("w1", VerifierKey.parse(Witness().key), "https://w.example", "absent.pem")
     with pytest.raises(InvalidInput) as caught:

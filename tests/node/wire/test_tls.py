@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ledger.authority import authority_subject
-from ledger.caller import ROLES, Caller
-from ledger.certificate import certificate_pem, key_pem
+from ledger.consortium.authority import authority_subject
+from ledger.consortium.caller import ROLES, Caller
+from ledger.consortium.certificate import certificate_pem, key_pem
 from ledger.errors import NotFound, Refused
 from node.homes.authority import issue_authority, issue_leaf
 from node.homes.keyring import generate_key

@@ -1,0 +1,1 @@
+"""What is made of what was read: forks, votes, ceremonies, clocks, inquiries, witnesses. One file a question."""

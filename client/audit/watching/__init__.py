@@ -1,0 +1,1 @@
+"""Audits one after the other, and what a watch tells while it goes on."""

@@ -1,0 +1,1 @@
+"""A lender's home directory: what lies where, and what its files say."""

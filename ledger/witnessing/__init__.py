@@ -1,0 +1,1 @@
+"""Who has seen which head: cosignatures, witnessed heads, forks and what becomes of them (protocol, 18)."""
