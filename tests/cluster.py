@@ -37,7 +37,7 @@ PASSPHRASE = "correct horse battery staple"
 CONSENT = bytes(range(32))
 #: Seconds: from the start of the processes to final keys everywhere. Mostly the ceremony's own waits.
 READY_TIMEOUT = 60.0
-STOP_TIMEOUT = 10.0
+STOP_TIMEOUT = 30.0
 _REPOSITORY = Path(__file__).resolve().parents[1]
 #: Below the range from which Linux gives out ports, so that nobody takes a node's port while the node is down; of every
 #: process that runs tests beside others (pytest-xdist) a part.

@@ -42,7 +42,7 @@ SECONDS = 2.5
 #: docs/limits.md: by how much one party can make a node's memory grow, bytes.
 MEMORY = 150 << 20
 #: The same where it has the node read 20 MB of its log again and again: LevelDB's and gRPC's own buffers come on top.
-MEMORY_READING = 400 << 20
+MEMORY_READING = 600 << 20
 #: A query may take this much longer, at the median, than before, and so many seconds in any case.
 FACTOR, ENOUGH = 20.0, 2.0
 BORROWERS = 300

@@ -243,7 +243,7 @@ def test_a_random_scalar_is_never_zero() -> None:
 # The library's temporary file
 
 
-PROBE = "from ledger import group; assert group.mul_base(group.ONE) == group.BASE; print(len(group.BASE))"
+PROBE = "from ledger.crypto import group; assert group.mul_base(group.ONE) == group.BASE; print(len(group.BASE))"
 
 
 def test_importing_in_several_processes_at_once_leaves_no_library_behind(tmp_path: Path) -> None:
