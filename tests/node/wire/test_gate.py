@@ -52,7 +52,7 @@ async def heads(request: Request, context: Any) -> bytes:
 
 
 async def pull(request: Request, context: Any) -> AsyncIterator[bytes]:
-    for _ in range(3):
+    for _ in range(8):  # more than a client takes ahead unasked, however busy the machine is
         yield bytes(2 * MIB)
 
 
@@ -73,9 +73,7 @@ async def served(limits: Limits = LIMITS) -> AsyncIterator[Any]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        # Without probing a client takes no more ahead than it has said at first, however busy the machine is.
-        fixed = [("grpc.http2.bdp_probe", 0)]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=fixed) as channel:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             yield channel
     finally:
         await server.stop(0)
@@ -109,7 +107,7 @@ async def test_what_is_not_read_is_not_made_and_ends_where_the_reader_comes_too_
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await read_all(call, answers)
         assert (caught.value.code(), reason_of(caught.value)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_SLOW")
-        assert len(answers) < 3
+        assert len(answers) < 8
 
 
 async def test_a_request_that_does_not_arrive_ends_the_call() -> None:
