@@ -8,7 +8,8 @@ import typer
 
 from client.cli.connect import connect
 from client.cli.options import ConnectedCommand, SharedGroup, settings_of
-from client.cli.output import answer, progress
+from client.cli.output import answer
+from client.cli.report import followed
 
 app = typer.Typer(
     name="held", cls=SharedGroup, help="Look at feeds that are kept back, and decide on them.", rich_markup_mode=None
@@ -40,10 +41,8 @@ def release(context: typer.Context, feed: Annotated[str, FEED]) -> None:
 
     settings = settings_of(context)
     summary = lender_pb2.ReportSummary()
-    with connect(settings, "operator") as session, progress() as bar:
-        task = bar.add_task("reading", total=None)
-        for response in session.release_feed(feed):
-            bar.update(task, description=response.phase, completed=response.done, total=response.total or None)
+    with connect(settings, "operator") as session:
+        for response in followed(session.release_feed(feed)):
             if response.HasField("summary"):
                 summary.CopyFrom(response.summary)
     answer(plain.plain(summary), lambda: render.summary(summary), as_json=settings.json)

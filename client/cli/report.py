@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +14,7 @@ from client.cli.output import answer, progress
 from ledger.errors import InvalidInput, Unready
 
 if TYPE_CHECKING:
-    from client.feeding import Feeding
-    from client.sdk import Session
+    from plimsoll.v1 import lender_pb2
 
 
 def report(
@@ -34,7 +34,8 @@ def report(
         feeding = Feeding(file, strict=strict)
         if feeding.may_be_sent():
             with connect(settings, "lender") as session:
-                _send(session, feeding)
+                for _ in followed(feeding.send(session)):
+                    pass  # what it says is in the summary
     summary = feeding.summary
     answer(plain.plain(summary), lambda: render.summary(summary), as_json=settings.json)
     if summary.HasField("held"):
@@ -43,8 +44,10 @@ def report(
         raise typer.Exit(InvalidInput.exit_code)
 
 
-def _send(session: Session, feeding: Feeding) -> None:
+def followed(responses: Iterable[lender_pb2.ReportResponse]) -> Iterator[lender_pb2.ReportResponse]:
+    """The same, while a bar shows how far the node has got with a feed."""
     with progress() as bar:
         task = bar.add_task("reading", total=None)
-        for response in feeding.send(session):
+        for response in responses:
             bar.update(task, description=response.phase, completed=response.done, total=response.total or None)
+            yield response

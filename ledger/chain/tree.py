@@ -17,6 +17,7 @@ from types import MappingProxyType
 from ledger.errors import InvalidInput, Unverified
 from ledger.tlog import merkle
 from ledger.tlog.merkle import HASH_SIZE, CompactRange
+from ledger.tlog.proofs import Proofs
 
 TILE_WIDTH = 256
 TILE_SIZE = TILE_WIDTH * HASH_SIZE
@@ -60,10 +61,11 @@ class TileStore:
         return rows
 
 
-class Tree:
+class Tree(Proofs):
     """The tree over a log's first `size` leaves. Raises InvalidInput for sizes and indices beyond it."""
 
     __slots__ = ("_edge", "_fresh", "_store", "size")
+    size: int
 
     def __init__(
         self, store: TileStore, size: int = 0, edge: Sequence[Rows] = (), fresh: Mapping[TileId, Rows] | None = None
@@ -126,25 +128,6 @@ class Tree:
         number, place = divmod(index << depth, TILE_WIDTH)
         return self._rows(tile_level, number)[depth][place >> depth]
 
-    def leaf_hash(self, index: int) -> bytes:
-        """Of one leaf."""
-        return self.node(0, index)
-
-    def root_at(self, size: int) -> bytes:
-        """Of the first `size` leaves."""
-        self._check_size(size)
-        return merkle.root_at(size, self.node)
-
-    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
-        """The path from a leaf to the root at `size`, the leaf's sibling first."""
-        self._check_size(size)
-        return merkle.inclusion_path(index, size, self.node)
-
-    def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
-        """The proof that the tree at `new_size` extends that at `old_size`."""
-        self._check_size(new_size)
-        return merkle.consistency_path(old_size, new_size, self.node)
-
     def _rows(self, level: int, number: int) -> Rows:
         if number == self.size >> _DEPTH * (level + 1):
             return self._edge[level]
@@ -153,10 +136,6 @@ class Tree:
             # The tile above says what this one must be, and so on up to the edge: a rotten tile proves nothing.
             rows = self._store.load(level, number, self.node(_DEPTH * (level + 1), number))
         return rows
-
-    def _check_size(self, size: int) -> None:
-        if size > self.size:
-            raise InvalidInput("BAD_SIZE", f"the log has {self.size} entries here, not {size}", "size")
 
 
 def split_hashes(raw: bytes) -> list[bytes]:

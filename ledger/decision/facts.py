@@ -11,18 +11,10 @@ from ledger.errors import InvalidInput
 from ledger.positions.bands import ABOVE
 from ledger.positions.classification import CLASS_LABELS
 from ledger.positions.loan import MAX_AMOUNT
+from ledger.queries.exposure import Amounts
 from ledger.strict import parse_decimal
 
 MAX_INCOME = MAX_AMOUNT  # minor units a month
-
-
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """Sums over all lenders, in minor units."""
-
-    credit_limit: int = field(repr=False)
-    outstanding: int = field(repr=False)
-    monthly_due: int = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

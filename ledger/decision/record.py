@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ledger.decision.assess import ENGINE, Assessment, assess
-from ledger.decision.facts import Amounts, Application, Band, Facts, NewLoan
+from ledger.decision.facts import Application, Band, Facts, NewLoan
 from ledger.decision.policy import DecisionPolicy, parse_decision_policy, render_decision_policy
 from ledger.decision.texts import LANGUAGES, change, what
 from ledger.errors import InvalidInput, Unverified
 from ledger.positions.classification import Classification
+from ledger.queries.exposure import Amounts
 from ledger.strict_json import Document
 
 FORMAT = "plimsoll/assessment/v1"

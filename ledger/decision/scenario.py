@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ledger.decision.assess import Assessment, assess
-from ledger.decision.facts import Amounts, Application, Facts, NewLoan
+from ledger.decision.facts import Application, Facts, NewLoan
 from ledger.decision.policy import DecisionPolicy
 from ledger.errors import InvalidInput, Unready
+from ledger.queries.exposure import Amounts
 
 
 @dataclass(frozen=True, slots=True)

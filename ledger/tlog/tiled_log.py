@@ -16,6 +16,7 @@ from ledger.errors import InvalidInput, Unverified
 from ledger.tlog import merkle
 from ledger.tlog.checkpoint import Head
 from ledger.tlog.merkle import CompactRange
+from ledger.tlog.proofs import Proofs
 from ledger.tlog.tiles import BUNDLE, BadBundle, Tile, TileSource, edge, levels, split_bundle
 
 _DEPTH = 8
@@ -41,7 +42,7 @@ class BadTile(Unverified):
         self.index = index
 
 
-class TiledLog:
+class TiledLog(Proofs):
     """The entries and the tree under `head`, for as long as the source keeps that head's tiles.
 
     What does not fit raises BadTile, or Unverified (ROOT_MISMATCH) where the tiles fit each other and not the head.
@@ -82,29 +83,6 @@ class TiledLog:
         tile_level, depth = divmod(level, _DEPTH)
         number, place = divmod(index << depth, TILE_WIDTH)
         return merkle.root_of(self._hashes(tile_level, number)[place : place + (1 << depth)])
-
-    def leaf_hash(self, index: int) -> bytes:
-        """Of one entry."""
-        return self.node(0, index)
-
-    def root_at(self, size: int) -> bytes:
-        """Of the first `size` entries."""
-        self._check_size(size)
-        return merkle.root_at(size, self.node)
-
-    def inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
-        """The path from an entry to the root at `size`, the leaf's sibling first."""
-        self._check_size(size)
-        return merkle.inclusion_path(index, size, self.node)
-
-    def consistency(self, old_size: int, new_size: int) -> tuple[bytes, ...]:
-        """The proof that the tree at `new_size` extends that at `old_size`."""
-        self._check_size(new_size)
-        return merkle.consistency_path(old_size, new_size, self.node)
-
-    def _check_size(self, size: int) -> None:
-        if size > self.size:
-            raise InvalidInput("BAD_SIZE", f"the log has {self.size} entries here, not {size}", "size")
 
     # -- reading tiles
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from ledger.errors import InvalidInput, NotFound, Refused, Unready
+
+T = TypeVar("T")
 
 PUBLIC = 0o644
 PRIVATE = 0o600
@@ -23,6 +26,16 @@ def read(path: Path, maximum: int = 1 << 20) -> bytes:
     if len(raw) > maximum:
         raise InvalidInput("FILE_TOO_LARGE", f"{path} is larger than {maximum} bytes")
     return raw
+
+
+def read_optional(path: Path, parse: Callable[[bytes], T], default: T) -> T:
+    """What a file says that a lender may have of its own, read anew each time. Raises InvalidInput, under its name."""
+    try:
+        return parse(read(path))
+    except NotFound:
+        return default
+    except InvalidInput as error:
+        raise error.under(path.name) from error
 
 
 def exists(path: Path) -> bool:

@@ -22,7 +22,7 @@ from ledger.decision import (
 )
 from ledger.decision.facts import facts_of
 from ledger.decision.texts import LANGUAGES, change, what
-from ledger.errors import InvalidInput, NotFound
+from ledger.errors import InvalidInput
 from node.clock import Clock
 from node.consortium import Consortium
 from node.homes import files
@@ -40,6 +40,7 @@ class Deciding:
         self._asking = asking
         self._policy = policy
         self._clock = clock
+        self._last: tuple[bytes, DecisionPolicy] | None = None
 
     async def assess(self, request: lender_pb2.AssessRequest) -> lender_pb2.AssessResponse:
         """Raises InvalidInput before anything is asked; then as `Asking.exposure`."""
@@ -62,16 +63,25 @@ class Deciding:
     def policy_for(self, given: bytes = b"") -> DecisionPolicy:
         """The policy in these bytes; else the lender's own as it is now, else the default one. Raises InvalidInput."""
         manifest = self._consortium.manifest
-        try:
-            policy = parse_decision_policy(given) if given else parse_decision_policy(files.read(self._policy))
-        except NotFound:
-            policy = default_policy(manifest.currency, manifest.minor_per_major)
-        except InvalidInput as error:
-            raise error.under("policy" if given else self._policy.name) from error
+        if given:
+            try:
+                policy = self._parsed(given)
+            except InvalidInput as error:
+                raise error.under("policy") from error
+        else:
+            default = default_policy(manifest.currency, manifest.minor_per_major)
+            policy = files.read_optional(self._policy, self._parsed, default)
         if (policy.currency, policy.minor_per_major) != (manifest.currency, manifest.minor_per_major):
             kept = f"{manifest.currency} with {manifest.minor_per_major} minor units"
             raise InvalidInput("OTHER_CURRENCY", f"the consortium counts in {kept}", "policy.currency")
         return policy
+
+    def _parsed(self, raw: bytes) -> DecisionPolicy:
+        """Cases mostly come with one policy: its text is parsed once. Any thread."""
+        last = self._last
+        if last is None or last[0] != raw:
+            last = self._last = raw, parse_decision_policy(raw)
+        return last[1]
 
 
 def _application(request: lender_pb2.AssessRequest) -> Application:

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 from plimsoll.v1 import lender_pb2
 
-from ledger.errors import InvalidInput, NotFound, Refused
+from ledger.errors import Refused
 from ledger.positions.feed import FeedLoan
 from ledger.positions.feed_guard import Bounds, Breach, Difference, breaches, parse_bounds
 from node.homes import files
@@ -27,12 +27,7 @@ class FeedGuard:
 
     def check(self, difference: Difference, borrowers: int) -> tuple[Breach, ...]:
         """Why a feed must be kept back, if it must. borrowers: in the book. Raises InvalidInput for a bad file."""
-        try:
-            bounds = parse_bounds(files.read(self._bounds))
-        except NotFound:
-            bounds = Bounds()
-        except InvalidInput as error:
-            raise error.under(self._bounds.name) from error
+        bounds = files.read_optional(self._bounds, parse_bounds, Bounds())
         return breaches(difference, bounds, borrowers, self._quarantine.last_rows)
 
     def keep(

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ledger.errors import InvalidInput, NotFound, Unready
+from ledger.errors import NotFound, Unready
 from ledger.monitoring import WatchPolicy, Webhook, parse_watch_policy
 from ledger.monitoring.webhook import MAX_SECRET, read_secret
 from node.homes import files
@@ -17,12 +17,7 @@ _EARLIEST = timedelta(hours=14)  # how far the day anywhere begins before UTC's
 
 def load(path: Path) -> WatchPolicy:
     """The lender's own policy; the default one where there is none. Raises InvalidInput."""
-    try:
-        return parse_watch_policy(files.read(path))
-    except NotFound:
-        return WatchPolicy()
-    except InvalidInput as error:
-        raise error.under(path.name) from error
+    return files.read_optional(path, parse_watch_policy, WatchPolicy())
 
 
 def load_secret(home: Path, webhook: Webhook) -> bytes:

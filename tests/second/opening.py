@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from tests.second import entry, group, head, labels, note, position, witness
+from tests.second import documents, entry, group, head, labels, note, position, witness
 from tests.second.entry import Entry
 from tests.second.group import G, combine
 from tests.second.manifest import Consortium
@@ -70,32 +69,8 @@ def verify(raw: bytes, manifests: Sequence[Consortium], public_keys: Sequence[by
     return Shown(index, found, loans, cosigned)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    require(len({key for key, _ in pairs}) == len(pairs), "D1", "a key twice")
-    return dict(pairs)
-
-
-def _no_number(text: str) -> Any:
-    raise Refused("D1", f"not a decimal integer: {text[:20]}")
-
-
-def _integer(text: str) -> int:
-    require(head.NUMBER.match(text), "D1", "not a decimal integer")
-    return int(text)
-
-
 def parse(raw: bytes) -> dict[str, Any]:
-    require(len(raw) <= MOST_BYTES, "D1", "too long")
-    try:
-        document: Any = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_float=_no_number,
-            parse_constant=_no_number,
-            parse_int=_integer,
-        )
-    except (ValueError, RecursionError) as error:
-        raise Refused("D1", "not JSON") from error
+    document: Any = documents.parse(raw, MOST_BYTES, "D1")
     require(isinstance(document, dict) and set(document) - {"label"} == KEYS, "D1", "keys")
     require(document["format"] == FORMAT, "D1", "format")
     _shape(document)

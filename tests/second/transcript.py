@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.second import decryption, head, inquiry, note, question, reading, release, selection
+from tests.second import decryption, documents, head, inquiry, note, question, reading, release, selection
 from tests.second.ceremony import Keys
 from tests.second.challenged import challengers
 from tests.second.entry import Entry
@@ -29,32 +28,8 @@ MOST_BYTES = 16 << 20
 VALUES = 1 << 48
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    require(len({key for key, _ in pairs}) == len(pairs), "T1", "a key twice")
-    return dict(pairs)
-
-
-def _no_number(text: str) -> Any:
-    raise Refused("T1", f"not a decimal integer: {text[:20]}")
-
-
-def _integer(text: str) -> int:
-    require(head.NUMBER.match(text), "T1", "not a decimal integer")
-    return int(text)
-
-
 def parse(raw: bytes) -> Any:
-    require(len(raw) <= MOST_BYTES, "T1", "too long")
-    try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_float=_no_number,
-            parse_constant=_no_number,
-            parse_int=_integer,
-        )
-    except (ValueError, RecursionError) as error:
-        raise Refused("T1", "not JSON") from error
+    document = documents.parse(raw, MOST_BYTES, "T1")
     require(isinstance(document, dict) and document.get("format") == FORMAT, "T1", "format")
     keys = COMMON | FULL_ONLY if document.get("form") == "full" else COMMON
     require(document.get("form") in ("full", "redacted") and set(document) == keys, "T1", "keys")

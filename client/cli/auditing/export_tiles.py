@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from client.cli.auditing.sources import THROUGH
 from client.cli.connect import connect
 from client.cli.options import settings_of
 from client.cli.output import answer, progress
@@ -16,10 +17,7 @@ from ledger.errors import Unverified
 def export_tiles(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where they go; what is there is continued.")],
-    through: Annotated[
-        str | None,
-        typer.Option(metavar="MEMBER", help="With --home: read from this member's node.", show_default=False),
-    ] = None,
+    through: Annotated[str | None, THROUGH] = None,
     check: Annotated[bool, typer.Option("--check", help="Read every byte that is there already, too.")] = False,
 ) -> None:
     """Write every log as tiles (C2SP tlog-tiles) into a folder, and bring it up to date when run again.

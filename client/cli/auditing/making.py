@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client.cli.auditing.sources import opened
 from client.cli.output import progress, write_over
 
 if TYPE_CHECKING:
     from client.audit.keeping.memory import Memory
-    from client.audit.reading.tiles import Tiles
     from client.audit.report import Report
     from client.audit.transcripts import Saved
     from client.credentials import Endpoint
-    from client.sdk import Session
     from ledger.tlog.tlog_policy import Policy
 
 
@@ -47,7 +44,7 @@ class Making:
             policy=self.policy,
             now=int(time.time()),
         )
-        with self._opened() as source, progress() as bar:
+        with opened(self.source) as source, progress() as bar:
             task = bar.add_task("asking", total=None)
             auditor = Auditor(
                 source, scope, lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
@@ -63,17 +60,6 @@ class Making:
         if isinstance(self.source, Path):
             return lineages.read(Tiles(self.source)).history.consortium, TILES
         return self.source.caller.consortium, self.source.server_name.partition(".")[0]
-
-    @contextmanager
-    def _opened(self) -> Iterator[Session | Tiles]:
-        from client.audit.reading.tiles import Tiles
-        from client.sdk import Session
-
-        if isinstance(self.source, Path):
-            yield Tiles(self.source)
-            return
-        with Session(self.source) as session:
-            yield session
 
 
 @dataclass(frozen=True, slots=True)

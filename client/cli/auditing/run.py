@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from client.cli.auditing.making import Files, Making
+from client.cli.auditing.sources import THROUGH, TILES, source_of
 from client.cli.auditing.watching import exit_code, metrics_address, watch_on
-from client.cli.connect import endpoint
 from client.cli.failure import UsageError
 from client.cli.options import settings_of
 from client.cli.output import answer, write_over
@@ -27,13 +27,8 @@ def run(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Verify this saved transcript, too; may be repeated.", show_default=False),
     ] = None,
-    through: Annotated[
-        str | None,
-        typer.Option(metavar="MEMBER", help="With --home: read from this member's node.", show_default=False),
-    ] = None,
-    tiles: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Read this folder of tiles, and no node.", show_default=False)
-    ] = None,
+    through: Annotated[str | None, THROUGH] = None,
+    tiles: Annotated[Path | None, TILES] = None,
     policy: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Whose cosignatures count (C2SP tlog-policy).", show_default=False),
@@ -76,11 +71,8 @@ def run(
         raise UsageError("--metrics is for --watch")
     address = None if metrics is None else metrics_address(metrics)
     last = keeping.last()  # whether it can be read is found out before anybody is asked
-    if tiles is not None and (through is not None or settings.address is not None):
-        raise UsageError("--tiles reads a folder, and asks no node")
     saved, rule = tuple(_saved(path) for path in transcript or ()), None if policy is None else _policy(policy)
-    source = endpoint(settings, "auditor", through) if tiles is None else tiles
-    making = Making(source, peers, proofs, saved, rule, from_scratch)
+    making = Making(source_of(settings, through, tiles), peers, proofs, saved, rule, from_scratch)
     if watch:
         rounds = Watch(making, keeping, *making.consortium(), Clock(time.time, time.monotonic))
         return watch_on(rounds, files, interval, address, as_json=settings.json)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -15,25 +14,13 @@ from ledger.challenges.challenge import Challenge
 from ledger.challenges.challenged import Prover, bands_of
 from node.challenges import answering
 from node.challenges.record import Doubted
-from tests.node.challenges.parties import CEREMONY, Party, parties, until
+from tests.node.challenges.parties import CEREMONY, Party, until
 from tests.node.witnesses import MANIFEST
-
-
-@pytest.fixture
-def threads() -> Iterator[Executor]:
-    with ThreadPoolExecutor(4) as executor:
-        yield executor
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "INTERVAL", 0.01)
-
-
-@pytest.fixture
-async def three(threads: Executor) -> list[Party]:
-    """The first is challenged by the others."""
-    return parties(threads)
 
 
 @asynccontextmanager

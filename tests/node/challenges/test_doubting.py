@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,26 +12,14 @@ import pytest
 from ledger.queries.inquiry import DAY
 from node.challenges import doubting
 from tests.ledger.witnesses import entry
-from tests.node.challenges.parties import Party, parties, until
+from tests.node.challenges.parties import Party, until
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def threads() -> Iterator[Executor]:
-    with ThreadPoolExecutor(4) as executor:
-        yield executor
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doubting, "INTERVAL", 0.01)
-
-
-@pytest.fixture
-async def three(threads: Executor) -> list[Party]:
-    """The first doubts the others."""
-    return parties(threads)
 
 
 @asynccontextmanager
